@@ -1,0 +1,21 @@
+"""Production data pipelines for museums, libraries and archives, on Dagster and Polars."""
+
+from collectionflow.errors import CollectionflowError, ProjectError, Refused, SourceError, StopRun
+from collectionflow.frame import Frame
+from collectionflow.jobs import pipeline_job
+from collectionflow.notes import add_chart, warn
+from collectionflow.storage import ParquetIOManager, drop_guard
+
+__all__ = [
+    "CollectionflowError",
+    "Frame",
+    "ParquetIOManager",
+    "ProjectError",
+    "Refused",
+    "SourceError",
+    "StopRun",
+    "add_chart",
+    "drop_guard",
+    "pipeline_job",
+    "warn",
+]

@@ -1,0 +1,274 @@
+"""What a Pandera schema asks of a table, as Polars expressions that share one pass."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import polars as pl
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """One rule of a contract.
+
+    `fails` is true for each row that breaks the rule; `count` is how many rows break it.
+    `is_warning` marks a rule that is told but does not stop the table.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    fails: pl.Expr
+    count: pl.Expr
+    is_warning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """The columns, types, rules and key of one table."""
+
+    name: str
+    dtypes: Mapping[str, pl.DataType]
+    required: frozenset[str]
+    coerced: frozenset[str]
+    rules: tuple[Rule, ...]
+    key: tuple[str, ...]
+    extras: Literal["warn", "stop", "drop"] = "warn"
+
+    def missing(self, present: Mapping[str, Any]) -> list[str]:
+        """Return the required columns that are not among `present`, in the contract's order."""
+        return [name for name in self.dtypes if name in self.required and name not in present]
+
+    def unexpected(self, present: Mapping[str, Any]) -> list[str]:
+        """Return the columns of `present` that the contract does not name."""
+        return [name for name in present if name not in self.dtypes]
+
+    def select(self, table: pl.LazyFrame) -> pl.LazyFrame:
+        """Return exactly the contract's columns, those that are optional only where present."""
+        present = table.collect_schema()
+        return table.select(name for name in self.dtypes if name in present)
+
+    def wrong_types(self, present: Mapping[str, pl.DataType]) -> list[str]:
+        """Return a sentence for each column whose type is not the contract's."""
+        return [
+            f"Column '{name}' is {present[name]}, expected {dtype}."
+            for name, dtype in self.dtypes.items()
+            if name in present and present[name] != dtype and not isinstance(dtype, pl.Unknown)
+        ]
+
+    def casts(self, present: Mapping[str, pl.DataType]) -> dict[str, pl.Expr]:
+        """Return the strict casts, by column, that `coerce = True` asks of a table.
+
+        Text is cast to any type (blank text is null), whole numbers to other whole numbers and
+        anything flat to text. Other casts could change a value, so the gate refuses instead.
+        """
+        return {
+            name: _cast(name, present[name], self.dtypes[name], strict=True)
+            for name in self._cast_columns(present)
+        }
+
+    def cast_rules(self, present: Mapping[str, pl.DataType]) -> tuple[Rule, ...]:
+        """Return the rules that tell which rows a strict cast refuses, to explain its failure."""
+        return tuple(
+            _rule(
+                f"'{name}' must be {self.dtypes[name]}",
+                (name,),
+                _cast(name, present[name], self.dtypes[name], strict=False).is_null()
+                & _filled_text(name, present[name]),
+            )
+            for name in self._cast_columns(present)
+        )
+
+    def _cast_columns(self, present: Mapping[str, pl.DataType]) -> list[str]:
+        return [
+            name
+            for name, dtype in self.dtypes.items()
+            if name in self.coerced
+            and name in present
+            and present[name] != dtype
+            and _can_cast(present[name], dtype)
+        ]
+
+
+@cache
+def contract_of(schema: Any) -> Contract:
+    """Return the contract of a Pandera `DataFrameModel` or `DataFrameSchema`.
+
+    Raises:
+        TypeError: where the schema asks to mend data (parsers, added columns, dropped rows), or
+            gives a column by a regular expression. A contract names its columns.
+
+    Example:
+        >>> import pandera.polars as pa
+        >>> from collectionflow.contract import contract_of
+        >>> class Objects(pa.DataFrameModel):
+        ...     object_id: int = pa.Field(unique=True)
+        ...     title: str = pa.Field(nullable=True)
+        >>> contract_of(Objects).key
+        ('object_id',)
+        >>> [rule.name for rule in contract_of(Objects).rules]
+        ["'object_id' must be filled", "'object_id' must be unique"]
+    """
+    from pandera.backends.polars.register import register_polars_backends
+
+    register_polars_backends()  # Pandera does so on its own first validation, which never comes.
+    parsed = schema.to_schema() if hasattr(schema, "to_schema") else schema
+    _refuse_unsupported(parsed)
+    columns = parsed.columns
+    return Contract(
+        name=parsed.name,
+        dtypes={name: _dtype(column.dtype) for name, column in columns.items()},
+        required=frozenset(name for name, column in columns.items() if column.required),
+        coerced=frozenset(name for name in columns if parsed.coerce or columns[name].coerce),
+        rules=tuple(_rules(parsed)),
+        key=_key(parsed),
+        extras={True: "stop", "filter": "drop"}.get(parsed.strict, "warn"),
+    )
+
+
+def _refuse_unsupported(schema: Any) -> None:
+    """Refuse what a contract would otherwise ignore without a word."""
+    options = ("parsers", "ordered", "add_missing_columns", "drop_invalid_rows")
+    for option in options:
+        if getattr(schema, option):
+            message = (
+                f"{schema.name} sets '{option}', which a contract does not do: it judges a table "
+                "and never mends it. Mend the table in clean."
+            )
+            raise TypeError(message)
+    for name, column in schema.columns.items():
+        if column.regex:
+            message = (
+                f"Column '{name}' of {schema.name} is a regular expression. Name each column, so "
+                "that the source cannot decide which columns there are."
+            )
+            raise TypeError(message)
+
+
+def _dtype(dtype: Any) -> pl.DataType:
+    if dtype is None:
+        return pl.Unknown()
+    # Pandera keeps some Polars types as classes, others as instances.
+    return dtype.type() if isinstance(dtype.type, type) else dtype.type
+
+
+def _key(schema: Any) -> tuple[str, ...]:
+    if schema.unique:
+        return tuple(schema.unique)
+    unique = [name for name, column in schema.columns.items() if column.unique]
+    return tuple(unique[:1])
+
+
+def _rules(schema: Any) -> Iterator[Rule]:
+    for name, column in schema.columns.items():
+        if not column.nullable:
+            yield _rule(f"'{name}' must be filled", (name,), pl.col(name).is_null())
+        if column.unique:
+            yield _unique((name,))
+        for check in column.checks:
+            yield _checked(check, (name,))
+    if schema.unique:
+        yield _unique(tuple(schema.unique))
+    for check in schema.checks:
+        yield _checked(check, ())
+
+
+def _rule(name: str, columns: tuple[str, ...], fails: pl.Expr, *, is_warning: bool = False) -> Rule:
+    return Rule(name=name, columns=columns, fails=fails, count=fails.sum(), is_warning=is_warning)
+
+
+def _unique(columns: tuple[str, ...]) -> Rule:
+    value = pl.col(columns[0]) if len(columns) == 1 else pl.struct(columns)
+    return Rule(
+        name=f"{' + '.join(map(repr, columns))} must be unique",
+        columns=columns,
+        fails=value.is_duplicated(),
+        # Counting distinct values streams; `is_duplicated` would hold the column in memory.
+        count=pl.len() - value.n_unique(),
+    )
+
+
+def _checked(check: Any, columns: tuple[str, ...]) -> Rule:
+    key = columns[0] if columns else "*"
+    passes = _expression(check, key).fill_null(check.ignore_na)
+    return _rule(_sentence(check, columns), columns, ~passes, is_warning=check.raise_warning)
+
+
+class _Recorder:
+    """Stands where a check expects its table, and hands back the expression it would select."""
+
+    def select(self, *expressions: pl.Expr) -> pl.Expr:
+        return pl.all_horizontal(expressions) if len(expressions) > 1 else expressions[0]
+
+
+def _expression(check: Any, key: str) -> pl.Expr:
+    """Return a Pandera check as one expression, true where a row passes."""
+    from pandera.api.polars.types import PolarsData
+
+    if not check.element_wise:
+        try:
+            found = check._check_fn(PolarsData(_Recorder(), key), **check._check_kwargs)  # noqa: SLF001
+        except AttributeError:
+            found = None  # The check does more with its table than select.
+        if isinstance(found, pl.Expr):
+            return found
+    return pl.struct(pl.all()).map_batches(
+        lambda rows: _run(check, key, rows), return_dtype=pl.Boolean
+    )
+
+
+def _run(check: Any, key: str, rows: pl.Series) -> pl.Series:
+    """Run a check that is no expression on the rows themselves, all columns in memory."""
+    from pandera.api.polars.types import PolarsData
+    from pandera.backends.polars.checks import PolarsCheckBackend
+
+    table = rows.struct.unnest()
+    found = PolarsCheckBackend(check).apply(PolarsData(table.lazy(), key))
+    passes = pl.Series([found]) if isinstance(found, bool) else found.collect().to_series()
+    return passes.new_from_index(0, table.height) if len(passes) == 1 else passes
+
+
+_SENTENCES = {
+    "equal_to": "must be {value!r}",
+    "not_equal_to": "must not be {value!r}",
+    "greater_than": "must be above {min_value!r}",
+    "greater_than_or_equal_to": "must be at least {min_value!r}",
+    "less_than": "must be below {max_value!r}",
+    "less_than_or_equal_to": "must be at most {max_value!r}",
+    "in_range": "must be between {min_value!r} and {max_value!r}",
+    "isin": "must be one of {allowed_values}",
+    "notin": "must not be one of {forbidden_values}",
+    "str_matches": "must match the pattern {pattern!r}",
+    "str_contains": "must contain the pattern {pattern!r}",
+    "str_startswith": "must start with {string!r}",
+    "str_endswith": "must end with {string!r}",
+}
+
+
+def _sentence(check: Any, columns: tuple[str, ...]) -> str:
+    subject = f"'{columns[0]}' " if columns else ""
+    if sentence := _SENTENCES.get(check.name):
+        return subject + sentence.format(**check.statistics)
+    return subject + f"must pass {check.error or check.title or check.name}"
+
+
+def _can_cast(present: pl.DataType, wanted: pl.DataType) -> bool:
+    if present == pl.String:
+        return not wanted.is_nested() and not isinstance(wanted, pl.Unknown)
+    if present.is_integer():
+        return wanted.is_integer() or wanted == pl.String
+    return wanted == pl.String and not present.is_nested() and present != pl.Binary
+
+
+def _cast(name: str, present: pl.DataType, wanted: pl.DataType, *, strict: bool) -> pl.Expr:
+    column = pl.col(name)
+    if present == pl.String:
+        text = column.str.strip_chars()
+        column = pl.when(text != "").then(text)
+    return column.cast(wanted, strict=strict).alias(name)
+
+
+def _filled_text(name: str, present: pl.DataType) -> pl.Expr:
+    if present == pl.String:
+        return pl.col(name).str.strip_chars() != ""
+    return pl.col(name).is_not_null()

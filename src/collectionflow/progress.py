@@ -1,0 +1,49 @@
+"""How far a table is: rows written so far, told to whoever listens and to the log."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import polars as pl
+
+Listener = Callable[[str, int], None]
+LOG_EVERY_SECONDS = 10.0
+
+_listeners: list[Listener] = []
+
+
+@contextmanager
+def listening(listener: Listener) -> Iterator[None]:
+    """Call `listener(table, rows)` while tables are written in this process.
+
+    Example:
+        >>> from collectionflow.progress import listening
+        >>> with listening(lambda table, rows: print(table, rows)):
+        ...     pass
+    """
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def counted(frame: pl.LazyFrame, table: str, log: Callable[[str], None]) -> pl.LazyFrame:
+    """Return `frame` so that its rows are counted as they stream through.
+
+    The cost is one call a batch, not a row.
+    """
+    rows = 0
+    logged_at = time.monotonic()
+
+    def count(batch: pl.DataFrame) -> pl.DataFrame:
+        nonlocal rows, logged_at
+        rows += batch.height
+        for listener in _listeners:
+            listener(table, rows)
+        if time.monotonic() - logged_at > LOG_EVERY_SECONDS:
+            logged_at = time.monotonic()
+            log(f"'{table}': {rows:,} rows written so far.")
+        return batch
+
+    return frame.map_batches(count, streamable=True)

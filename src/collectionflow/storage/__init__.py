@@ -1,0 +1,6 @@
+"""Where tables lie between two stages: written, judged, published, kept in versions."""
+
+from collectionflow.storage.drop_guard import drop_guard
+from collectionflow.storage.parquet import ParquetIOManager
+
+__all__ = ["ParquetIOManager", "drop_guard"]

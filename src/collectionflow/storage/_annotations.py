@@ -1,0 +1,49 @@
+"""What an asset's parameter asks for, read from its annotation."""
+
+from collections.abc import Mapping
+from typing import Any, get_args, get_origin
+
+import dagster as dg
+import polars as pl
+
+from collectionflow.contract import Contract, contract_of
+from collectionflow.frame import schema_of
+
+
+def wants_dict(context: dg.InputContext) -> bool:
+    """Tell whether the parameter is a dict of frames by partition key."""
+    annotation = context.dagster_type.typing_type
+    origin = get_origin(annotation) or annotation
+    return isinstance(origin, type) and issubclass(origin, Mapping)
+
+
+def wants_lazy(context: dg.InputContext) -> bool:
+    """Tell whether the parameter is a lazy frame; without an annotation it is not."""
+    annotation = _frame_annotation(context)
+    return any(
+        each is pl.LazyFrame or schema_of(each) is not None
+        for each in (annotation, *get_args(annotation))
+    )
+
+
+def may_be_none(context: dg.InputContext) -> bool:
+    """Tell whether the parameter is optional."""
+    return type(None) in get_args(_frame_annotation(context))
+
+
+def input_contract(context: dg.InputContext) -> Contract | None:
+    """Return the contract of the parameter, or of each frame in its dict."""
+    schema = schema_of(_frame_annotation(context))
+    return contract_of(schema) if schema else None
+
+
+def output_contract(context: dg.OutputContext) -> Contract | None:
+    """Return the contract of an output."""
+    schema = schema_of(context.dagster_type.typing_type)
+    return contract_of(schema) if schema else None
+
+
+def _frame_annotation(context: dg.InputContext) -> Any:
+    annotation = context.dagster_type.typing_type
+    arguments = get_args(annotation)
+    return arguments[1] if wants_dict(context) and arguments else annotation

@@ -1,0 +1,132 @@
+"""Files that appear whole or not at all, on a local disk or in an object store."""
+
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+from upath import UPath
+
+from collectionflow.storage._object_store import polars_options
+
+
+def local_path(path: UPath) -> Path | None:
+    """Return `path` as a path of this machine, or None where it lies in an object store."""
+    return Path(path.path) if path.protocol in {"", "file", "local"} else None
+
+
+def scan(path: UPath) -> pl.LazyFrame:
+    """Return the Parquet file at `path` as a lazy frame.
+
+    Directory names such as `env=prod` stay directory names: they do not become columns.
+    """
+    return pl.scan_parquet(
+        location(path),
+        hive_partitioning=False,
+        glob=False,
+        storage_options=polars_options(path),
+    )
+
+
+def location(path: UPath) -> str:
+    """Return `path` as Polars and a person write it."""
+    return str(local_path(path) or path)
+
+
+@contextmanager
+def staged(base: UPath) -> Iterator[Path]:
+    """Yield the path of a new local file that only this process writes.
+
+    On a local disk it lies below `base`, so that publishing it is one rename. The file is locked
+    as long as it is being written; an unlocked one was left by a killed run and is removed.
+    """
+    local = local_path(base)
+    folder = local / ".collectionflow" / "partial" if local else _own_temporary_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(folder)
+    path, descriptor = _create_locked(folder)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _own_temporary_folder() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"collectionflow-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        message = f"'{folder}' belongs to another user. Remove it, or set TMPDIR to another folder."
+        raise PermissionError(message)
+    return folder
+
+
+def _create_locked(folder: Path) -> tuple[Path, int]:
+    while True:
+        path = folder / f"{secrets.token_hex(8)}.parquet"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Another run may have taken the file for abandoned before the lock was ours.
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
+        os.close(descriptor)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for path in folder.glob("*.parquet"):
+        try:
+            descriptor = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            continue  # Its run has just published it.
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+        except BlockingIOError:
+            continue  # Its run is still writing.
+        finally:
+            os.close(descriptor)
+
+
+def move(source: Path, target: UPath) -> None:
+    """Put a staged file in the place of `target`, atomically and durably."""
+    local = local_path(target)
+    if local is None:
+        # An object appears when its upload completes, and not before.
+        target.fs.put_file(str(source), target.path)
+        target.fs.invalidate_cache()
+        return
+    local.parent.mkdir(parents=True, exist_ok=True)
+    source.replace(local)
+    _sync_folder(local.parent)
+
+
+def copy(source: UPath, target: UPath) -> None:
+    """Make `target` a copy of `source`; on a disk a hard link, which costs nothing."""
+    local_source, local_target = local_path(source), local_path(target)
+    if local_source is None or local_target is None:
+        source.fs.copy(source.path, target.path)
+        target.fs.invalidate_cache()
+        return
+    local_target.parent.mkdir(parents=True, exist_ok=True)
+    partial = local_target.with_name(f".{local_target.name}.{os.getpid()}")
+    partial.unlink(missing_ok=True)
+    try:
+        partial.hardlink_to(local_source)
+    except OSError:  # This file system has no hard links.
+        shutil.copyfile(local_source, partial)
+    partial.replace(local_target)
+    partial.unlink(missing_ok=True)  # A rename onto another link of the same file does nothing.
+    _sync_folder(local_target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,211 @@
+"""`ParquetIOManager`: writes, validates and publishes each asset's table as one Parquet file."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import dagster as dg
+import polars as pl
+from dagster._core.storage.upath_io_manager import escape_dotdot_segments, escape_leading_slash
+from pydantic import Field, PrivateAttr
+from upath import UPath
+
+from collectionflow.errors import StopRun
+from collectionflow.markdown import bullet_list
+from collectionflow.metadata import publication_metadata
+from collectionflow.notes import Notes, notes_of
+from collectionflow.storage import _files
+from collectionflow.storage._annotations import (
+    input_contract,
+    may_be_none,
+    output_contract,
+    wants_dict,
+    wants_lazy,
+)
+from collectionflow.storage.drop_guard import guard_of, is_allowed
+from collectionflow.storage.publication import Terms, missing_sentence, publish_frame
+from collectionflow.storage.versions import StoredTable
+
+
+class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
+    """Stores each asset at `<base_dir>/<asset key>.parquet`, and publishes only what is right.
+
+    A frame is written to a new file, checked against its contract and against the published
+    version, and then takes that version's place in one step. Whatever fails or is killed leaves
+    the published file as it was. Takes the place of dagster-polars' `PolarsParquetIOManager`:
+    the same files, annotations and partitions.
+
+    Understands `Frame[Schema]`, `pl.LazyFrame`, `pl.DataFrame`, `Optional[...]` of them and no
+    annotation, on inputs and outputs. An input that reads several partitions is one frame, or a
+    `dict` of frames by partition key.
+
+    Raises:
+        Refused: when a table breaks its contract or lost too much. Nothing is published; the
+            message says where the refused file lies.
+
+    Example:
+        >>> import dagster as dg
+        >>> import polars as pl
+        >>> from collectionflow import ParquetIOManager
+        >>> @dg.asset
+        ... def objects() -> pl.LazyFrame:
+        ...     return pl.LazyFrame({"object_id": [1, 2]})
+        >>> def store(folder: str) -> dg.Definitions:
+        ...     return dg.Definitions([objects], resources={"io_manager": ParquetIOManager(base_dir=folder)})
+    """
+
+    extension: ClassVar[str] = ".parquet"  # ty: ignore[invalid-attribute-override]
+
+    base_dir: str | None = Field(
+        default=None,
+        description="Folder or bucket URL of the tables; Dagster's own storage folder if not set.",
+    )
+    # The name that the parent class gives to a property of its own is only the option's alias.
+    cloud_storage_options: Mapping[str, Any] | None = Field(
+        default=None,
+        alias="storage_options",
+        description="How to reach the bucket, as fsspec takes it. Secrets are EnvVars.",
+    )
+    versions_kept: int = Field(
+        default=3, ge=1, description="How many versions of a table are kept, the published among them."
+    )
+
+    _base_path: UPath = PrivateAttr()
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Find the base folder; Dagster calls this before a run."""
+        instance = context.instance
+        base = self.base_dir or (instance and instance.storage_directory())
+        self._base_path = UPath(base, **_resolved(self.cloud_storage_options or {}))
+
+    def stored_table(self, name: str) -> StoredTable:
+        """Return the table of the asset, or the partition of it, that is called `name`."""
+        return StoredTable(base=self._base_path, name=name)
+
+    def make_safe_partition_path(self, base_path: UPath, partition: str) -> UPath:
+        """Keep a partition's key inside the asset's folder, whatever the key is."""
+        return base_path / escape_dotdot_segments(escape_leading_slash(partition))
+
+    def dump_to_path(self, context: dg.OutputContext, obj: Any, path: UPath) -> None:
+        """Publish one output, and tell Dagster what there is to know about it."""
+        notes = notes_of(context.step_context)
+        if obj is None:
+            notes.warn("The asset returned nothing, so nothing was stored.")
+            return
+        contract = output_contract(context)
+        terms = Terms(
+            contract=contract,
+            guard=guard_of(context.definition_metadata),
+            is_drop_allowed=is_allowed(context.step_context.run_tags, _asset_name(context)),
+            versions_kept=self.versions_kept,
+            warn=notes.warn,
+            log=context.log.info,
+        )
+        table = self.stored_table(self._name_of(path))
+        publication = publish_frame(_lazy(obj, table), table, terms)
+        metadata = publication_metadata(
+            publication,
+            notes,
+            contract=contract.name if contract else None,
+            is_partition=context.has_asset_partitions,
+        )
+        context.add_output_metadata(metadata)
+
+    def load_input(self, context: dg.InputContext) -> Any:
+        """Return what an asset's parameter asks for by its annotation."""
+        if not (context.has_asset_key and context.has_asset_partitions):
+            return super().load_input(context)
+        if wants_dict(context):
+            return self._load_dict(context)
+        if wants_lazy(context):
+            return self._load_all_partitions(context)
+        return super().load_input(context)
+
+    def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:
+        """Return one stored table as the parameter's annotation asks."""
+        if not path.exists():
+            if may_be_none(context):
+                return None
+            raise FileNotFoundError(_absent(path))
+        frame = self._selected(context, path)
+        return frame if wants_lazy(context) else frame.collect()
+
+    def _load_dict(self, context: dg.InputContext) -> dict[str, Any]:
+        """Return the frames by partition key, for one partition as for many."""
+        keys = context.asset_partition_keys
+        loaded = self.load_partitions(context) if keys else {}
+        if len(keys) == 1:
+            return {} if loaded is None else {keys[0]: loaded}
+        return loaded
+
+    def _load_all_partitions(self, context: dg.InputContext) -> pl.LazyFrame | None:
+        """Return all partitions that the parameter covers as one lazy frame."""
+        paths = self._get_paths_for_partitions(context).values()
+        metadata = context.definition_metadata or {}
+        frames = []
+        for path in paths:
+            if path.exists():
+                frames.append(self._selected(context, path))
+            elif not metadata.get("allow_missing_partitions", False):
+                raise FileNotFoundError(_absent(path))
+        if frames:
+            return pl.concat(frames)
+        contract = input_contract(context)
+        return pl.LazyFrame(schema=contract.dtypes) if contract else None
+
+    def _selected(self, context: dg.InputContext, path: UPath) -> pl.LazyFrame:
+        """Return the columns that the parameter asks for, and refuse what breaks its contract."""
+        frame = _files.scan(path)
+        columns = (context.definition_metadata or {}).get("columns")
+        if columns is not None:
+            frame = frame.select(columns)
+        contract = input_contract(context)
+        if contract is None:
+            return frame
+        present = frame.collect_schema()
+        problems = contract.wrong_types(present)
+        if missing := contract.missing(present):
+            problems.insert(0, missing_sentence(missing, present))
+        if problems:
+            message = (
+                f"'{self._name_of(path)}' is not what '{context.name}' needs by {contract.name}. "
+                f"Materialize it again, or change the contract.\n{bullet_list(problems)}"
+            )
+            raise StopRun(message)
+        return contract.select(frame)
+
+    def _name_of(self, path: UPath) -> str:
+        relative = path.path.removeprefix(self._base_path.path).strip("/")
+        return relative.removesuffix(self.extension)
+
+
+def _asset_name(context: dg.OutputContext) -> str:
+    return context.asset_key.to_user_string() if context.has_asset_key else context.name
+
+
+def _lazy(obj: object, table: StoredTable) -> pl.LazyFrame:
+    if isinstance(obj, pl.LazyFrame):
+        return obj
+    if isinstance(obj, pl.DataFrame):
+        return obj.lazy()
+    message = (
+        f"'{table.name}' returned a value of type '{type(obj).__name__}'. Expected a Polars "
+        "LazyFrame or DataFrame: return one, or give the asset another IO manager."
+    )
+    raise StopRun(message)
+
+
+def _absent(path: UPath) -> str:
+    return f"There is no table at '{path}'. Materialize the asset that writes it first."
+
+
+def _resolved(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with their `EnvVar`s read; Dagster leaves those inside a mapping alone."""
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        if isinstance(value, Mapping) and set(value) == {"env"}:
+            found[name] = dg.EnvVar(value["env"]).get_value()
+        elif isinstance(value, Mapping):
+            found[name] = _resolved(value)
+        else:
+            found[name] = value
+    return found

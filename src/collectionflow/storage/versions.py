@@ -1,0 +1,158 @@
+"""A stored table and the earlier versions that `diff` and `rollback` use."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+from upath import UPath
+
+from collectionflow.errors import ProjectError
+from collectionflow.storage import _files
+from collectionflow.storage._object_store import polars_options
+
+VERSION_KEY = "collectionflow.version"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One version of a table: when it was written, which also names it, and where it lies."""
+
+    name: str
+    path: UPath
+    is_published: bool
+
+    @property
+    def written_at(self) -> datetime:
+        """When the version was written, in UTC."""
+        return datetime.strptime(self.name, _FORMAT).replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredTable:
+    """A table below `base`: published at `<base>/<name>.parquet`, the rest in `.collectionflow`.
+
+    `name` is the asset's key with slashes, and for a partition the partition's key behind it.
+    """
+
+    base: UPath
+    name: str
+
+    @property
+    def path(self) -> UPath:
+        """Where readers find the table."""
+        return self.base / f"{self.name}.parquet"
+
+    @property
+    def refused(self) -> UPath:
+        """Where the last refused write is kept for inspection."""
+        return self.base / ".collectionflow" / "refused" / f"{self.name}.parquet"
+
+    @property
+    def archive(self) -> UPath:
+        """The folder of the earlier versions."""
+        return self.base / ".collectionflow" / "versions" / self.name
+
+
+_FORMAT = "%Y%m%dT%H%M%S.%fZ"
+
+
+def new_version() -> str:
+    """Return the name of a version that is written now; names sort by time.
+
+    Example:
+        >>> from collectionflow.storage.versions import new_version
+        >>> new_version() < new_version()
+        True
+    """
+    return datetime.now(UTC).strftime(_FORMAT)
+
+
+def versions(table: StoredTable) -> list[Version]:
+    """Return the versions that are kept, newest first, the published one among them."""
+    archived = {path.stem: path for path in _archived(table)}
+    found = [Version(name=name, path=path, is_published=False) for name, path in archived.items()]
+    if table.path.exists():
+        published = _name_of(table.path)
+        found = [version for version in found if version.name != published]
+        found.append(Version(name=published, path=table.path, is_published=True))
+    return sorted(found, key=lambda version: version.name, reverse=True)
+
+
+def publish(staged: Path, table: StoredTable, *, keep: int) -> None:
+    """Put a staged file in the table's place and keep `keep` versions, itself among them."""
+    _archive_published(table)
+    _files.move(staged, table.path)
+    earlier = [version for version in versions(table) if not version.is_published]
+    for version in earlier[max(keep - 1, 0) :]:
+        version.path.unlink(missing_ok=True)
+
+
+def rollback(table: StoredTable, to: str | None = None) -> Version:
+    """Publish an earlier version again: the next older one, or the one named `to`.
+
+    The version that was published until now is kept, so a rollback can be undone.
+
+    Returns:
+        The version that is now published.
+
+    Raises:
+        ProjectError: where there is no such version.
+    """
+    known = versions(table)
+    chosen = find_version(table, to) if to else _next_older(table, known)
+    if not chosen.is_published:
+        _archive_published(table)
+        _files.copy(chosen.path, table.path)
+    return Version(name=chosen.name, path=table.path, is_published=True)
+
+
+def find_version(table: StoredTable, name: str) -> Version:
+    """Return the version named `name`; the start of a name is enough where it is unambiguous.
+
+    Raises:
+        ProjectError: where no version, or more than one, begins so.
+    """
+    known = versions(table)
+    found = [version for version in known if version.name.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(version.name for version in known) or "none"
+    what = "No version" if not found else "More than one version"
+    message = f"{what} of '{table.name}' begins with '{name}'. There are: {names}."
+    raise ProjectError(message)
+
+
+def _next_older(table: StoredTable, known: list[Version]) -> Version:
+    published = next((version for version in known if version.is_published), None)
+    older = [each for each in known if published is None or each.name < published.name]
+    if older:
+        return older[0]
+    message = (
+        f"'{table.name}' has no version older than the published one. Versions are kept from the "
+        "second time on that a table is written."
+    )
+    raise ProjectError(message)
+
+
+def _archive_published(table: StoredTable) -> None:
+    if table.path.exists():
+        kept = table.archive / f"{_name_of(table.path)}.parquet"
+        if not kept.exists():
+            _files.copy(table.path, kept)
+
+
+def _archived(table: StoredTable) -> list[UPath]:
+    if not table.archive.exists():
+        return []
+    return [path for path in table.archive.iterdir() if path.suffix == ".parquet"]
+
+
+def _name_of(path: UPath) -> str:
+    """Return the version that a file says it is, or its time where another tool wrote it."""
+    metadata = pl.read_parquet_metadata(
+        _files.location(path), storage_options=polars_options(path)
+    )
+    if VERSION_KEY in metadata:
+        return metadata[VERSION_KEY]
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime(_FORMAT)
