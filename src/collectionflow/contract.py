@@ -56,39 +56,6 @@ class Contract:
             if name in present and present[name] != dtype and not isinstance(dtype, pl.Unknown)
         ]
 
-    def casts(self, present: Mapping[str, pl.DataType]) -> dict[str, pl.Expr]:
-        """Return the strict casts, by column, that `coerce = True` asks of a table.
-
-        Text is cast to any type (blank text is null), whole numbers to other whole numbers and
-        anything flat to text. Other casts could change a value, so the gate refuses instead.
-        """
-        return {
-            name: _cast(name, present[name], self.dtypes[name], strict=True)
-            for name in self._cast_columns(present)
-        }
-
-    def cast_rules(self, present: Mapping[str, pl.DataType]) -> tuple[Rule, ...]:
-        """Return the rules that tell which rows a strict cast refuses, to explain its failure."""
-        return tuple(
-            _rule(
-                f"'{name}' must be {self.dtypes[name]}",
-                (name,),
-                _cast(name, present[name], self.dtypes[name], strict=False).is_null()
-                & _filled_text(name, present[name]),
-            )
-            for name in self._cast_columns(present)
-        )
-
-    def _cast_columns(self, present: Mapping[str, pl.DataType]) -> list[str]:
-        return [
-            name
-            for name, dtype in self.dtypes.items()
-            if name in self.coerced
-            and name in present
-            and present[name] != dtype
-            and _can_cast(present[name], dtype)
-        ]
-
 
 @cache
 def contract_of(schema: Any) -> Contract:
@@ -162,7 +129,7 @@ def _key(schema: Any) -> tuple[str, ...]:
 def _rules(schema: Any) -> Iterator[Rule]:
     for name, column in schema.columns.items():
         if not column.nullable:
-            yield _rule(f"'{name}' must be filled", (name,), pl.col(name).is_null())
+            yield rule(f"'{name}' must be filled", (name,), pl.col(name).is_null())
         if column.unique:
             yield _unique((name,))
         for check in column.checks:
@@ -173,7 +140,8 @@ def _rules(schema: Any) -> Iterator[Rule]:
         yield _checked(check, ())
 
 
-def _rule(name: str, columns: tuple[str, ...], fails: pl.Expr, *, is_warning: bool = False) -> Rule:
+def rule(name: str, columns: tuple[str, ...], fails: pl.Expr, *, is_warning: bool = False) -> Rule:
+    """Return the rule that is broken in each row where `fails` is true."""
     return Rule(name=name, columns=columns, fails=fails, count=fails.sum(), is_warning=is_warning)
 
 
@@ -191,7 +159,7 @@ def _unique(columns: tuple[str, ...]) -> Rule:
 def _checked(check: Any, columns: tuple[str, ...]) -> Rule:
     key = columns[0] if columns else "*"
     passes = _expression(check, key).fill_null(check.ignore_na)
-    return _rule(_sentence(check, columns), columns, ~passes, is_warning=check.raise_warning)
+    return rule(_sentence(check, columns), columns, ~passes, is_warning=check.raise_warning)
 
 
 class _Recorder:
@@ -250,25 +218,3 @@ def _sentence(check: Any, columns: tuple[str, ...]) -> str:
     if sentence := _SENTENCES.get(check.name):
         return subject + sentence.format(**check.statistics)
     return subject + f"must pass {check.error or check.title or check.name}"
-
-
-def _can_cast(present: pl.DataType, wanted: pl.DataType) -> bool:
-    if present == pl.String:
-        return not wanted.is_nested() and not isinstance(wanted, pl.Unknown)
-    if present.is_integer():
-        return wanted.is_integer() or wanted == pl.String
-    return wanted == pl.String and not present.is_nested() and present != pl.Binary
-
-
-def _cast(name: str, present: pl.DataType, wanted: pl.DataType, *, strict: bool) -> pl.Expr:
-    column = pl.col(name)
-    if present == pl.String:
-        text = column.str.strip_chars()
-        column = pl.when(text != "").then(text)
-    return column.cast(wanted, strict=strict).alias(name)
-
-
-def _filled_text(name: str, present: pl.DataType) -> pl.Expr:
-    if present == pl.String:
-        return pl.col(name).str.strip_chars() != ""
-    return pl.col(name).is_not_null()

@@ -20,17 +20,27 @@ _log = logging.getLogger("collectionflow")
 
 @dataclass
 class Notes:
-    """The warnings, metadata and charts of one step."""
+    """The warnings, metadata, charts and explanations of one step.
+
+    An explanation looks again at a source that could not be read, and returns an error that a
+    registrar understands, or None where it finds nothing.
+    """
 
     warnings: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
     charts: "dict[str, Callable[[pl.LazyFrame], alt.TopLevelMixin]]" = field(default_factory=dict)
+    explanations: list[Callable[[], Exception | None]] = field(default_factory=list)
     log: Any = _log
 
     def warn(self, message: str) -> None:
         """Keep a warning for the materialization and log it now."""
         self.warnings.append(message)
         self.log.warning(message)
+
+    def explain(self) -> Exception | None:
+        """Return a better error for one that Polars raised while it read the step's sources."""
+        found = (explanation() for explanation in self.explanations)
+        return next((each for each in found if each is not None), None)
 
 
 # Weak keys: the notes live as long as the step.

@@ -1,10 +1,16 @@
 """The contract of every source that offers tables by name."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import dagster as dg
 import polars as pl
+
+from collectionflow.contract import Contract
+from collectionflow.errors import SourceError
+from collectionflow.notes import Notes
 
 
 class TableSource(dg.ConfigurableResource, ABC):
@@ -17,10 +23,65 @@ class TableSource(dg.ConfigurableResource, ABC):
     def harvest(self, table: str, schema: Any) -> pl.LazyFrame:
         """Return one table as a lazy frame with exactly the columns of a Pandera schema.
 
-        Nothing is read until storage writes the frame. Columns that the schema does not name are
-        left behind, with a warning on the asset's page.
+        Nothing is read until storage writes the frame. Every cell stays the text that it was; a
+        schema with `coerce = True` has storage cast it strictly. Columns that the schema does not
+        name are left behind, with a warning on the asset's page.
 
         Raises:
             SourceError: where the table or one of the columns is missing; the message names what
                 is there.
         """
+
+
+def choose_columns(
+    table: str, contract: Contract, present: Sequence[str], where: str, notes: Notes
+) -> list[str]:
+    """Return the contract's columns that a source has, and warn of those it has besides.
+
+    Raises:
+        SourceError: where a required column is missing, or a column that is wanted is there twice.
+    """
+    repeated = [name for name in contract.dtypes if list(present).count(name) > 1]
+    if repeated:
+        message = (
+            f"{where} has more than one column '{repeated[0]}', so it is not known which to take. "
+            "Ask the source to name its columns apart."
+        )
+        raise SourceError(message)
+    missing = contract.missing(dict.fromkeys(present))
+    if missing:
+        raise SourceError(_missing(table, contract, missing, present, where))
+    if unexpected := contract.unexpected(dict.fromkeys(present)):
+        names = quoted(unexpected)
+        notes.warn(f"{where} has columns that {contract.name} does not name: {names}.")
+    return [name for name in contract.dtypes if name in present]
+
+
+def missing_table(table: str, present: Sequence[str], where: str) -> SourceError:
+    """Return the error for a table that a source does not have."""
+    there = quoted(sorted(present)) or "nothing"
+    return SourceError(f"{where} has no table '{table}'. There is: {there}.{_hint(table, present)}")
+
+
+def quoted(names: Sequence[str]) -> str:
+    """Return names in quotes with commas between them."""
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _missing(
+    table: str, contract: Contract, missing: Sequence[str], present: Sequence[str], where: str
+) -> str:
+    noun = "Column" if len(missing) == 1 else "Columns"
+    verb = "is" if len(missing) == 1 else "are"
+    hints = "".join(_hint(name, present) for name in missing)
+    return (
+        f"{noun} {quoted(missing)} {verb} missing from '{table}'. {where} has: "
+        f"{quoted(present)}.{hints} Rename it in {contract.name} if the source renamed it, or ask "
+        "for the column."
+    )
+
+
+def _hint(name: str, present: Sequence[str]) -> str:
+    by_folded = {each.casefold(): each for each in present}
+    close = get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.7)
+    return f" Is '{name}' now '{by_folded[close[0]]}'?" if close else ""

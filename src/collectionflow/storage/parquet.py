@@ -99,6 +99,7 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
             versions_kept=self.versions_kept,
             warn=notes.warn,
             log=context.log.info,
+            explain=notes.explain,
         )
         table = self.stored_table(self._name_of(path))
         publication = publish_frame(_lazy(obj, table), table, terms)

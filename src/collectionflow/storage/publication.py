@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import dagster as dg
 import polars as pl
 from upath import UPath
 
+from collectionflow.casts import cast_rules, casts
 from collectionflow.contract import Contract
 from collectionflow.errors import Refused, StopRun
 from collectionflow.markdown import bullet_list, markdown_table
@@ -36,6 +37,7 @@ class Terms:
     versions_kept: int = 3
     warn: Callable[[str], None] = print
     log: Callable[[str], None] = print
+    explain: Callable[[], Exception | None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,22 +110,47 @@ def _conforming(frame: pl.LazyFrame, table: StoredTable, terms: Terms) -> pl.Laz
     return frame
 
 
+class _UncastableError(Exception):
+    """Ends a sink at the first value that a cast cannot hold; the gate then explains it."""
+
+
 def _sink(frame: pl.LazyFrame, partial: Path, table: StoredTable, terms: Terms) -> str:
     """Write the frame with the contract's strict casts, and return the version it became."""
-    contract = terms.contract
-    present = frame.collect_schema()
-    casts = contract.casts(present) if contract else {}
-    target = frame.with_columns(**casts)
-    if contract and (wrong := contract.wrong_types(target.collect_schema())):
-        _refuse_unwritten(table, contract, wrong)
     version = new_version()
     try:
-        _write(counted(target, table.name, terms.log), partial, version)
-    except pl.exceptions.InvalidOperationError as error:
-        if not contract or not casts:
-            raise
-        _refuse_casts(frame, partial, table, contract, error)
+        _write(counted(_cast(frame, table, terms), table.name, terms.log), partial, version)
+    except _UncastableError:
+        _refuse_casts(frame, partial, table, terms)
+    except pl.exceptions.PolarsError as error:
+        if better := terms.explain():
+            raise better from error
+        raise
     return version
+
+
+def _cast(frame: pl.LazyFrame, table: StoredTable, terms: Terms) -> pl.LazyFrame:
+    contract = terms.contract
+    if contract is None:
+        return frame
+    present = frame.collect_schema()
+    if rules := cast_rules(contract, present):
+        # In one step with the casts, so that Polars computes each of them once.
+        frame = (
+            frame.with_columns(
+                **casts(contract, present), _fails=pl.any_horizontal(rule.fails for rule in rules)
+            )
+            .map_batches(_stop_at_uncastable, streamable=True)
+            .drop("_fails")
+        )
+    if wrong := contract.wrong_types(frame.collect_schema()):
+        _refuse_unwritten(table, contract, wrong)
+    return frame
+
+
+def _stop_at_uncastable(batch: pl.DataFrame) -> pl.DataFrame:
+    if batch.get_column("_fails").any():
+        raise _UncastableError
+    return batch
 
 
 def _write(frame: pl.LazyFrame, path: Path, version: str) -> None:
@@ -197,20 +224,13 @@ def _pass_guard(
     return before, added, removed
 
 
-def _refuse_casts(
-    frame: pl.LazyFrame,
-    partial: Path,
-    table: StoredTable,
-    contract: Contract,
-    error: pl.exceptions.InvalidOperationError,
-) -> NoReturn:
+def _refuse_casts(frame: pl.LazyFrame, partial: Path, table: StoredTable, terms: Terms) -> NoReturn:
     """Say which values a cast refused, from the values as the source sent them."""
+    contract = cast("Contract", terms.contract)
     _write(frame, partial, new_version())
     uncast = _files.scan(UPath(partial))
-    measurement = measure(uncast, contract.cast_rules(frame.collect_schema()))
+    measurement = measure(uncast, cast_rules(contract, uncast.collect_schema()))
     stopping, _ = breaches(uncast, measurement, contract)
-    if not stopping:
-        raise error
     _refuse(partial, table, f"breaks its contract {contract.name}", stopping)
 
 
