@@ -28,19 +28,25 @@ def listening(listener: Listener) -> Iterator[None]:
         _listeners.remove(listener)
 
 
-def counted(frame: pl.LazyFrame, table: str, log: Callable[[str], None]) -> pl.LazyFrame:
+def counted(
+    frame: pl.LazyFrame,
+    table: str,
+    log: Callable[[str], None],
+    listener: Listener | None = None,
+) -> pl.LazyFrame:
     """Return `frame` so that its rows are counted as they stream through.
 
     The cost is one call a batch, not a row.
     """
+    own = [] if listener is None else [listener]
     rows = 0
     logged_at = time.monotonic()
 
     def count(batch: pl.DataFrame) -> pl.DataFrame:
         nonlocal rows, logged_at
         rows += batch.height
-        for listener in _listeners:
-            listener(table, rows)
+        for each in [*_listeners, *own]:
+            each(table, rows)
         if time.monotonic() - logged_at > LOG_EVERY_SECONDS:
             logged_at = time.monotonic()
             log(f"'{table}': {rows:,} rows written so far.")

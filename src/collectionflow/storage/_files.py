@@ -39,7 +39,7 @@ def location(path: UPath) -> str:
 
 
 @contextmanager
-def staged(base: UPath) -> Iterator[Path]:
+def staged(base: UPath, suffix: str = ".parquet") -> Iterator[Path]:
     """Yield the path of a new local file that only this process writes.
 
     On a local disk it lies below `base`, so that publishing it is one rename. The file is locked
@@ -49,7 +49,7 @@ def staged(base: UPath) -> Iterator[Path]:
     folder = local / ".collectionflow" / "partial" if local else _own_temporary_folder()
     folder.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder)
-    path, descriptor = _create_locked(folder)
+    path, descriptor = _create_locked(folder, suffix)
     try:
         yield path
     finally:
@@ -66,9 +66,9 @@ def _own_temporary_folder() -> Path:
     return folder
 
 
-def _create_locked(folder: Path) -> tuple[Path, int]:
+def _create_locked(folder: Path, suffix: str) -> tuple[Path, int]:
     while True:
-        path = folder / f"{secrets.token_hex(8)}.parquet"
+        path = folder / f"{secrets.token_hex(8)}{suffix}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         # Another run may have taken the file for abandoned before the lock was ours.
@@ -78,7 +78,7 @@ def _create_locked(folder: Path) -> tuple[Path, int]:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    for path in folder.glob("*.parquet"):
+    for path in folder.iterdir():
         try:
             descriptor = os.open(path, os.O_RDWR)
         except FileNotFoundError:
@@ -103,6 +103,16 @@ def move(source: Path, target: UPath) -> None:
     local.parent.mkdir(parents=True, exist_ok=True)
     source.replace(local)
     _sync_folder(local.parent)
+
+
+def write(path: Path, content: bytes) -> None:
+    """Put a file with this content in the place of `path`, atomically and durably."""
+    with staged(UPath(path.parent), path.suffix) as partial:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        move(partial, UPath(path))
 
 
 def copy(source: UPath, target: UPath) -> None:

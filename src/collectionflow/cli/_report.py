@@ -1,0 +1,194 @@
+"""What a run did: a table for people, the same as JSON for machines."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from collectionflow.cli._screen import console
+
+
+@dataclass(frozen=True, kw_only=True)
+class AssetReport:
+    """One materialized asset; `change` is None for the first version."""
+
+    asset: str
+    rows: int | None
+    change: str
+    seconds: float | None
+    warnings: tuple[str, ...]
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckReport:
+    """One asset check that did not pass."""
+
+    check: str
+    asset: str
+    is_blocking: bool
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailureReport:
+    """One step that failed: the reason for people, the trace for developers."""
+
+    step: str
+    reason: str
+    trace: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """All that there is to tell of one run."""
+
+    job: str
+    run_id: str
+    is_success: bool
+    seconds: float
+    assets: tuple[AssetReport, ...]
+    checks: tuple[CheckReport, ...]
+    failures: tuple[FailureReport, ...]
+    not_run: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report for a machine, without traces."""
+        report = asdict(self)
+        report["failures"] = [
+            {"step": each.step, "reason": each.reason} for each in self.failures
+        ]
+        return report
+
+
+def report_of(
+    job: dg.JobDefinition, result: dg.ExecuteInProcessResult, *, seconds: float
+) -> RunReport:
+    """Gather a report from the events of a run."""
+    ended = {
+        event.step_key
+        for event in result.all_events
+        if event.is_step_success or event.is_step_failure
+    }
+    return RunReport(
+        job=job.name,
+        run_id=result.run_id,
+        is_success=result.success,
+        seconds=round(seconds, 3),
+        assets=tuple(_assets(result)),
+        checks=tuple(_checks(result)),
+        failures=tuple(_failures(result)),
+        not_run=tuple(name.replace("__", "/") for name in job.graph.node_names() if name not in ended),
+    )
+
+
+def print_report(report: RunReport, *, is_verbose: bool) -> None:
+    """Print reasons first, then the table of assets, warnings and checks."""
+    for failure in report.failures:
+        console.print(f"[bold red]✗ {escape(failure.step)}[/bold red]")
+        console.print(Text(failure.reason), soft_wrap=True)
+        if is_verbose:
+            console.print(Text(failure.trace, style="dim"), soft_wrap=True)
+    if report.assets:
+        console.print(_table(report.assets))
+    for asset in report.assets:
+        for warning in asset.warnings:
+            console.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
+    for check in report.checks:
+        mark, style = ("✗", "red") if check.is_blocking else ("!", "yellow")
+        text = f"{mark} check {check.check} of {check.asset}: {check.reason}"
+        console.print(Text(text, style=style), soft_wrap=True)
+    if report.not_run:
+        console.print(Text(f"not run: {', '.join(report.not_run)}", style="dim"), soft_wrap=True)
+    outcome = "[bold green]done[/bold green]" if report.is_success else "[bold red]failed[/bold red]"
+    count = len(report.assets)
+    console.print(
+        f"{escape(report.job)}: {outcome}, {count} asset{'' if count == 1 else 's'} in "
+        f"{report.seconds:.1f} s"
+    )
+
+
+def _table(assets: tuple[AssetReport, ...]) -> Table:
+    table = Table()
+    for name in ("asset", "rows", "change", "seconds", "warnings", "where it lies"):
+        justify = "right" if name in {"rows", "change", "seconds", "warnings"} else "left"
+        table.add_column(name, justify=justify, overflow="fold")
+    for each in assets:
+        table.add_row(
+            escape(each.asset),
+            "" if each.rows is None else f"{each.rows:,}",
+            each.change,
+            "" if each.seconds is None else f"{each.seconds:.2f}",
+            str(len(each.warnings) or ""),
+            escape(_short(each.path)),
+        )
+    return table
+
+
+def _short(path: str) -> str:
+    """Return a path relative to the current folder where it lies below it."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+
+
+def _assets(result: dg.ExecuteInProcessResult) -> Iterator[AssetReport]:
+    for event in result.get_asset_materialization_events():
+        materialization = event.step_materialization_data.materialization
+        metadata = {name: value.value for name, value in materialization.metadata.items()}
+        partition = f"/{materialization.partition}" if materialization.partition else ""
+        yield AssetReport(
+            asset=materialization.asset_key.to_user_string() + partition,
+            rows=metadata.get("dagster/row_count", metadata.get("dagster/partition_row_count")),
+            change=_change(metadata),
+            seconds=metadata.get("seconds"),
+            warnings=tuple(
+                line.removeprefix("- ") for line in metadata.get("warnings", "").splitlines()
+            ),
+            path=str(metadata.get("path", "")),
+        )
+
+
+def _change(metadata: Mapping[str, Any]) -> str:
+    if "rows_added" in metadata:
+        return f"+{metadata['rows_added']:,} -{metadata['rows_removed']:,}"
+    if "rows_before" in metadata:
+        rows = metadata.get("dagster/row_count", metadata.get("dagster/partition_row_count"))
+        return f"{rows - metadata['rows_before']:+,}"
+    return "first" if "version" in metadata else ""
+
+
+def _checks(result: dg.ExecuteInProcessResult) -> Iterator[CheckReport]:
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed:
+            yield CheckReport(
+                check=evaluation.check_name,
+                asset=evaluation.asset_key.to_user_string(),
+                is_blocking=bool(evaluation.blocking),
+                reason=evaluation.description or "did not pass",
+            )
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> Iterator[FailureReport]:
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            yield FailureReport(
+                step=(event.step_key or "").replace("__", "/"),
+                reason=_reason(data),
+                trace=data.error.to_string() if data.error else "",
+            )
+
+
+def _reason(data: Any) -> str:
+    """Return what went wrong, not where: the description, or the message of the first cause."""
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else "failed without a message"
