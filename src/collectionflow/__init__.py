@@ -1,6 +1,12 @@
 """Production data pipelines for museums, libraries and archives, on Dagster and Polars."""
 
-from collectionflow.errors import CollectionflowError, ProjectError, Refused, SourceError, StopRun
+from collectionflow.errors import (
+    CollectionflowError,
+    ProjectError,
+    Refused,
+    SourceError,
+    StopRun,
+)
 from collectionflow.frame import Frame
 from collectionflow.jobs import pipeline_job
 from collectionflow.notes import add_chart, warn

@@ -1,9 +1,9 @@
 """What a Pandera schema asks of a table, as Polars expressions that share one pass."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import polars as pl
 
@@ -33,6 +33,7 @@ class Contract:
     coerced: frozenset[str]
     rules: tuple[Rule, ...]
     key: tuple[str, ...]
+    descriptions: Mapping[str, str] = field(default_factory=dict)
     extras: Literal["warn", "stop", "drop"] = "warn"
 
     def missing(self, present: Mapping[str, Any]) -> list[str]:
@@ -55,6 +56,9 @@ class Contract:
             for name, dtype in self.dtypes.items()
             if name in present and present[name] != dtype and not isinstance(dtype, pl.Unknown)
         ]
+
+
+_EXTRAS: dict[Any, Literal["warn", "stop", "drop"]] = {True: "stop", "filter": "drop"}
 
 
 @cache
@@ -89,7 +93,10 @@ def contract_of(schema: Any) -> Contract:
         coerced=frozenset(name for name in columns if parsed.coerce or columns[name].coerce),
         rules=tuple(_rules(parsed)),
         key=_key(parsed),
-        extras={True: "stop", "filter": "drop"}.get(parsed.strict, "warn"),
+        descriptions={
+            name: column.description for name, column in columns.items() if column.description
+        },
+        extras=_EXTRAS.get(parsed.strict, "warn"),
     )
 
 
@@ -166,6 +173,7 @@ class _Recorder:
     """Stands where a check expects its table, and hands back the expression it would select."""
 
     def select(self, *expressions: pl.Expr) -> pl.Expr:
+        """Return the one expression that a check selects, or all of them as one."""
         return pl.all_horizontal(expressions) if len(expressions) > 1 else expressions[0]
 
 
@@ -175,7 +183,8 @@ def _expression(check: Any, key: str) -> pl.Expr:
 
     if not check.element_wise:
         try:
-            found = check._check_fn(PolarsData(_Recorder(), key), **check._check_kwargs)  # noqa: SLF001
+            recorder = cast("pl.LazyFrame", _Recorder())
+            found = check._check_fn(PolarsData(recorder, key), **check._check_kwargs)  # noqa: SLF001
         except AttributeError:
             found = None  # The check does more with its table than select.
         if isinstance(found, pl.Expr):

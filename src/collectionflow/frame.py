@@ -9,6 +9,8 @@ import polars as pl
 class _FrameType(type):
     """Lets Dagster's run-time check accept the frames that a `Frame[...]` asset returns."""
 
+    schema: Any
+
     def __instancecheck__(cls, instance: object) -> bool:
         return isinstance(instance, pl.LazyFrame | pl.DataFrame)
 

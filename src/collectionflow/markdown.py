@@ -7,8 +7,10 @@ import polars as pl
 CELL_CHARACTERS = 60
 
 
-def markdown_table(frame: pl.DataFrame, *, cell_characters: int = CELL_CHARACTERS) -> str:
-    r"""Return a small frame as a Markdown table with aligned columns.
+def markdown_table(
+    frame: pl.DataFrame, *, cell_characters: int = CELL_CHARACTERS, is_aligned: bool = True
+) -> str:
+    r"""Return a small frame as a Markdown table, its columns aligned for a terminal if so wanted.
 
     Long values are cut, line ends become spaces, nulls are empty.
 
@@ -23,7 +25,9 @@ def markdown_table(frame: pl.DataFrame, *, cell_characters: int = CELL_CHARACTER
     """
     header = [_cell(name, cell_characters) for name in frame.columns]
     rows = [[_cell(value, cell_characters) for value in row] for row in frame.iter_rows()]
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    widths = [
+        max(map(len, column)) if is_aligned else 1 for column in zip(header, *rows, strict=True)
+    ]
     rule = "|".join("-" * (width + 2) for width in widths)
     lines = [_line(header, widths), f"|{rule}|", *(_line(row, widths) for row in rows)]
     return "\n".join(lines)

@@ -1,7 +1,7 @@
 """How far a table is: rows written so far, told to whoever listens and to the log."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
 import polars as pl

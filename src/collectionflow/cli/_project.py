@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,9 @@ class Project:
     def stored_table(self, key: dg.AssetKey, partition: str | None) -> Iterator[StoredTable]:
         """Yield the stored table of an asset or of one of its partitions."""
         asset = self.definitions.resolve_assets_def(key)
-        resource = (self.definitions.resources or {}).get(asset.get_io_manager_key_for_asset_key(key))
+        resource = (self.definitions.resources or {}).get(
+            asset.get_io_manager_key_for_asset_key(key)
+        )
         name = key.to_user_string()
         if not isinstance(resource, ParquetIOManager):
             message = (

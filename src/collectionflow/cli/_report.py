@@ -60,9 +60,7 @@ class RunReport:
     def as_json(self) -> dict[str, Any]:
         """Return the report for a machine, without traces."""
         report = asdict(self)
-        report["failures"] = [
-            {"step": each.step, "reason": each.reason} for each in self.failures
-        ]
+        report["failures"] = [{"step": each.step, "reason": each.reason} for each in self.failures]
         return report
 
 
@@ -83,7 +81,9 @@ def report_of(
         assets=tuple(_assets(result)),
         checks=tuple(_checks(result)),
         failures=tuple(_failures(result)),
-        not_run=tuple(name.replace("__", "/") for name in job.graph.node_names() if name not in ended),
+        not_run=tuple(
+            name.replace("__", "/") for name in job.graph.node_names() if name not in ended
+        ),
     )
 
 
@@ -105,7 +105,9 @@ def print_report(report: RunReport, *, is_verbose: bool) -> None:
         console.print(Text(text, style=style), soft_wrap=True)
     if report.not_run:
         console.print(Text(f"not run: {', '.join(report.not_run)}", style="dim"), soft_wrap=True)
-    outcome = "[bold green]done[/bold green]" if report.is_success else "[bold red]failed[/bold red]"
+    outcome = (
+        "[bold green]done[/bold green]" if report.is_success else "[bold red]failed[/bold red]"
+    )
     count = len(report.assets)
     console.print(
         f"{escape(report.job)}: {outcome}, {count} asset{'' if count == 1 else 's'} in "
@@ -139,7 +141,9 @@ def _short(path: str) -> str:
 def _assets(result: dg.ExecuteInProcessResult) -> Iterator[AssetReport]:
     for event in result.get_asset_materialization_events():
         materialization = event.step_materialization_data.materialization
-        metadata = {name: value.value for name, value in materialization.metadata.items()}
+        metadata: dict[str, Any] = {
+            name: value.value for name, value in materialization.metadata.items()
+        }
         partition = f"/{materialization.partition}" if materialization.partition else ""
         yield AssetReport(
             asset=materialization.asset_key.to_user_string() + partition,

@@ -17,7 +17,6 @@ from collectionflow.cli._watch import watching
 from collectionflow.errors import ProjectError
 from collectionflow.storage.drop_guard import ALLOW_TAG
 
-
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 

@@ -1,7 +1,7 @@
 """Text files in other encodings than UTF-8."""
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +28,10 @@ def utf8_copy(path: Path, encoding: str) -> Iterator[Path]:
     """
     with TemporaryDirectory(prefix="collectionflow-") as folder:
         copy = Path(folder, path.name)
-        with open_text(path, encoding) as source, copy.open("w", encoding="utf-8", newline="") as out:
+        with (
+            open_text(path, encoding) as source,
+            copy.open("w", encoding="utf-8", newline="") as out,
+        ):
             while chunk := source.read(_CHUNK_BYTES):
                 out.write(chunk)
         if _is_utf8_beyond_ascii(path):

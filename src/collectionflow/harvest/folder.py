@@ -46,7 +46,8 @@ class FolderSource(TableSource):
 
     directory: str = Field(description="The folder of the files.")
     files: Mapping[str, str] = Field(
-        default={}, description="File name by table, where they differ; 'book.xlsx#Sheet' for Excel."
+        default={},
+        description="File name by table, where they differ; 'book.xlsx#Sheet' for Excel.",
     )
     encoding: str = Field(
         default="utf-8", description="Encoding of CSV files that have no byte order mark."

@@ -12,6 +12,7 @@ from collectionflow.contract import contract_of
 from collectionflow.errors import Refused, StopRun
 from collectionflow.frame import schema_of
 from collectionflow.markdown import bullet_list, markdown_table
+from collectionflow.metadata import preview
 from collectionflow.notes import notes_of
 from collectionflow.progress import counted
 from collectionflow.storage.gate import breaches, measure
@@ -43,7 +44,7 @@ class Target(dg.ConfigurableIOManager, ABC):
         metadata: dict[str, Any] = {
             "dagster/row_count": rows,
             "seconds": round(time.monotonic() - started, 3),
-            "preview": dg.MetadataValue.md(markdown_table(frame.head(5).collect())),
+            "preview": dg.MetadataValue.md(preview(frame)),
             **published,
             **notes.metadata,
         }

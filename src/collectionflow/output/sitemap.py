@@ -10,7 +10,6 @@ from xml.sax.saxutils import escape
 import dagster as dg
 import polars as pl
 from pydantic import Field
-from upath import UPath
 
 from collectionflow.errors import Refused
 from collectionflow.output._target import Target
@@ -89,13 +88,19 @@ def _entry(schema: pl.Schema) -> pl.Expr:
         else pl.lit("")
     )
     element = pl.concat_str(
-        pl.lit("<url><loc>"), _escaped(loc), pl.lit("</loc>"), lastmod.fill_null(""), pl.lit("</url>\n")
+        pl.lit("<url><loc>"),
+        _escaped(loc),
+        pl.lit("</loc>"),
+        lastmod.fill_null(""),
+        pl.lit("</url>\n"),
     )
     return pl.when(is_good).then(element)
 
 
 def _escaped(text: pl.Expr) -> pl.Expr:
-    return text.str.replace_many(["&", "<", ">", '"', "'"], ["&amp;", "&lt;", "&gt;", "&quot;", "&apos;"])
+    return text.str.replace_many(
+        ["&", "<", ">", '"', "'"], ["&amp;", "&lt;", "&gt;", "&quot;", "&apos;"]
+    )
 
 
 def _slices(entries: pl.Series) -> Iterator[pl.Series]:

@@ -76,7 +76,11 @@ def diff(before: pl.LazyFrame, after: pl.LazyFrame, key: Sequence[str]) -> Diffe
     _check_key(after, new_schema, key)
     shared = [name for name in new_schema if name in old_schema and name not in key]
     pairs = _hashed(before, key, shared).join(
-        _hashed(after, key, shared), on=key, how="full", suffix=" after", coalesce=True,
+        _hashed(after, key, shared),
+        on=key,
+        how="full",
+        suffix=" after",
+        coalesce=True,
         nulls_equal=True,
     )
     is_added, is_removed = pl.col("_row").is_null(), pl.col("_row after").is_null()

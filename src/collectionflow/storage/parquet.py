@@ -5,14 +5,17 @@ from typing import Any, ClassVar
 
 import dagster as dg
 import polars as pl
-from dagster._core.storage.upath_io_manager import escape_dotdot_segments, escape_leading_slash
+from dagster import _check as check
+from dagster._core.storage.upath_io_manager import (
+    escape_dotdot_segments,
+    escape_leading_slash,
+)
 from pydantic import Field, PrivateAttr
 from upath import UPath
 
 from collectionflow.errors import StopRun
 from collectionflow.markdown import bullet_list
-from collectionflow.metadata import publication_metadata
-from collectionflow.notes import Notes, notes_of
+from collectionflow.notes import notes_of
 from collectionflow.storage import _files
 from collectionflow.storage._annotations import (
     input_contract,
@@ -21,6 +24,7 @@ from collectionflow.storage._annotations import (
     wants_dict,
     wants_lazy,
 )
+from collectionflow.storage._describe import publication_metadata
 from collectionflow.storage.drop_guard import guard_of, is_allowed
 from collectionflow.storage.publication import Terms, missing_sentence, publish_frame
 from collectionflow.storage.versions import StoredTable
@@ -50,10 +54,11 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
         ... def objects() -> pl.LazyFrame:
         ...     return pl.LazyFrame({"object_id": [1, 2]})
         >>> def store(folder: str) -> dg.Definitions:
-        ...     return dg.Definitions([objects], resources={"io_manager": ParquetIOManager(base_dir=folder)})
+        ...     storage = ParquetIOManager(base_dir=folder)
+        ...     return dg.Definitions([objects], resources={"io_manager": storage})
     """
 
-    extension: ClassVar[str] = ".parquet"  # ty: ignore[invalid-attribute-override]
+    extension: ClassVar[str] = ".parquet"  # ty: ignore[incompatible-attribute-override]
 
     base_dir: str | None = Field(
         default=None,
@@ -66,15 +71,19 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
         description="How to reach the bucket, as fsspec takes it. Secrets are EnvVars.",
     )
     versions_kept: int = Field(
-        default=3, ge=1, description="How many versions of a table are kept, the published among them."
+        default=3,
+        ge=1,
+        description="How many versions of a table are kept, the published one among them.",
     )
 
     _base_path: UPath = PrivateAttr()
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Find the base folder; Dagster calls this before a run."""
-        instance = context.instance
-        base = self.base_dir or (instance and instance.storage_directory())
+        base = self.base_dir
+        if base is None:
+            # Dagster's own storage folder, as its default IO manager uses it.
+            base = check.not_none(context.instance).storage_directory()
         self._base_path = UPath(base, **_resolved(self.cloud_storage_options or {}))
 
     def stored_table(self, name: str) -> StoredTable:
@@ -104,10 +113,7 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
         table = self.stored_table(self._name_of(path))
         publication = publish_frame(_lazy(obj, table), table, terms)
         metadata = publication_metadata(
-            publication,
-            notes,
-            contract=contract.name if contract else None,
-            is_partition=context.has_asset_partitions,
+            publication, notes, contract, is_partition=context.has_asset_partitions
         )
         context.add_output_metadata(metadata)
 

@@ -19,7 +19,12 @@ from collectionflow.storage import _files
 from collectionflow.storage.diff import row_changes
 from collectionflow.storage.drop_guard import ALLOW_TAG, DropGuard, drops
 from collectionflow.storage.gate import Breach, Measurement, breaches, measure
-from collectionflow.storage.versions import VERSION_KEY, StoredTable, new_version, publish
+from collectionflow.storage.versions import (
+    VERSION_KEY,
+    StoredTable,
+    new_version,
+    publish,
+)
 
 # Below 123k rows a group the footers grow, above it readers lose parallelism. Beyond level 3 zstd
 # doubles its CPU time for 4 to 9 % of size.

@@ -150,9 +150,7 @@ def _archived(table: StoredTable) -> list[UPath]:
 
 def _name_of(path: UPath) -> str:
     """Return the version that a file says it is, or its time where another tool wrote it."""
-    metadata = pl.read_parquet_metadata(
-        _files.location(path), storage_options=polars_options(path)
-    )
+    metadata = pl.read_parquet_metadata(_files.location(path), storage_options=polars_options(path))
     if VERSION_KEY in metadata:
         return metadata[VERSION_KEY]
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime(_FORMAT)
