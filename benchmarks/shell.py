@@ -30,6 +30,9 @@ def main() -> None:
                 "ours: collectionflow run": [
                     script("collectionflow"), "run", "in_process", "--project", str(PROJECT),
                 ],
+                "ours, isolated: a forked process a step": [
+                    script("dagster"), "job", "execute", *module, "-j", "isolated",
+                ],
                 "peer: dagster, a process a step": [
                     script("dagster"), "job", "execute", *module, "-j", "process_a_step",
                 ],

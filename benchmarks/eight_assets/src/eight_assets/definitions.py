@@ -38,6 +38,13 @@ defs = dg.Definitions(
             description="All eight in the run's own process.",
             assets=[f"stage_{number}" for number in range(1, 9)],
         ),
+        pipeline_job(
+            "isolated",
+            description="Each in a process of its own, forked from one that has all loaded.",
+            assets=[f"stage_{number}" for number in range(1, 9)],
+            is_isolated=True,
+            preload=["eight_assets.definitions"],
+        ),
         dg.define_asset_job("process_a_step", executor_def=dg.multiprocess_executor),
     ],
     resources={"io_manager": ParquetIOManager(base_dir=os.environ["STORAGE"])},
