@@ -1,7 +1,7 @@
 """How far a table is: rows written so far, told to whoever listens and to the log."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import polars as pl
@@ -13,7 +13,7 @@ _listeners: list[Listener] = []
 
 
 @contextmanager
-def listening(listener: Listener) -> Iterator[None]:
+def listening(listener: Listener) -> Generator[None]:
     """Call `listener(table, rows)` while tables are written in this process.
 
     Example:

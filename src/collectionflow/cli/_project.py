@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 import tomllib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +64,7 @@ class Project:
         return contract_of(schema) if schema else None
 
     @contextmanager
-    def stored_table(self, key: dg.AssetKey, partition: str | None) -> Iterator[StoredTable]:
+    def stored_table(self, key: dg.AssetKey, partition: str | None) -> Generator[StoredTable]:
         """Yield the stored table of an asset or of one of its partitions."""
         asset = self.definitions.resolve_assets_def(key)
         resource = (self.definitions.resources or {}).get(

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,7 +41,7 @@ def cell_text(value: object) -> str:
 
 
 @contextmanager
-def explained(*, as_json: bool) -> Iterator[None]:
+def explained(*, as_json: bool) -> Generator[None]:
     """Show an error of ours as its message alone, and leave with exit code 2."""
     try:
         yield

@@ -1,7 +1,8 @@
 """Live progress of a run: one line an asset, with rows and seconds."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
+from typing import cast
 
 import dagster as dg
 from rich.progress import (
@@ -19,7 +20,7 @@ from collectionflow.progress import listening
 
 
 @contextmanager
-def watching(instance: dg.DagsterInstance, run_id: str, *, is_shown: bool) -> Iterator[None]:
+def watching(instance: dg.DagsterInstance, run_id: str, *, is_shown: bool) -> Generator[None]:
     """Show how far each asset of a run is, until the run ends.
 
     On a terminal the lines move; elsewhere each asset prints a line when it has ended.
@@ -46,6 +47,7 @@ class _Lines:
             disable=not console.is_terminal,
         )
         self.tasks: dict[str, TaskID] = {}
+        self.ended: set[str] = set()
 
     def on_event(self, entry: dg.EventLogEntry) -> None:
         """Move the line of the asset that an event of the run is about."""
@@ -55,11 +57,11 @@ class _Lines:
         if event.event_type_value == "STEP_START" and event.step_key:
             self._line(event.step_key.replace("__", "/"))
         elif event.event_type_value == "ASSET_MATERIALIZATION" and event.asset_key:
-            metadata = event.step_materialization_data.materialization.metadata
-            rows = metadata.get("dagster/row_count") or metadata.get("dagster/partition_row_count")
-            self._end(event.asset_key.to_user_string(), "✓", rows.value if rows else None)
+            self._end(event.asset_key.to_user_string(), "✓", _rows(event))
+        elif event.event_type_value == "STEP_SUCCESS" and event.step_key:
+            self._end(event.step_key.replace("__", "/"), "✓")
         elif event.event_type_value == "STEP_FAILURE" and event.step_key:
-            self._end(event.step_key.replace("__", "/"), "✗", None)
+            self._end(event.step_key.replace("__", "/"), "✗")
         elif event.event_type_value == "STEP_UP_FOR_RETRY" and event.step_key:
             self._try_again(event.step_key.replace("__", "/"))
 
@@ -79,12 +81,23 @@ class _Lines:
         if not console.is_terminal:
             console.print(f"↻ {name} waits to be tried again", markup=False)
 
-    def _end(self, name: str, mark: str, rows: int | None) -> None:
+    def _end(self, name: str, mark: str, rows: str = "") -> None:
+        """End a line once: a step succeeds after its assets have, and a check has none."""
+        if name in self.ended:
+            return
+        self.ended.add(name)
         task = self._line(name)
-        text = "" if rows is None else f"{rows:,} rows"
-        self.progress.update(task, mark=mark, completed=1, **({"rows": text} if text else {}))
+        self.progress.update(task, mark=mark, completed=1)
+        if rows:
+            self.progress.update(task, rows=rows)
         if not console.is_terminal:
-            console.print(f"{mark} {name} {text}".rstrip(), markup=False)
+            console.print(f"{mark} {name} {rows}".rstrip(), markup=False)
+
+
+def _rows(event: dg.DagsterEvent) -> str:
+    metadata = event.step_materialization_data.materialization.metadata
+    count = metadata.get("dagster/row_count") or metadata.get("dagster/partition_row_count")
+    return "" if count is None else f"{cast('int', count.value):,} rows"
 
 
 class _Seconds(ProgressColumn):

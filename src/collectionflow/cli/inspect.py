@@ -68,7 +68,7 @@ def _schema_tree(schema: Mapping[str, pl.DataType], measurement: Measurement) ->
     return tree
 
 
-def _add_fields(branch: Tree, dtype: pl.DataType) -> None:
+def _add_fields(branch: Tree, dtype: Any) -> None:
     """Add the fields of a nested type, at any depth."""
     inner = dtype.inner if isinstance(dtype, pl.List | pl.Array) else dtype
     if isinstance(inner, pl.Struct):

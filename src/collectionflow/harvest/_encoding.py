@@ -1,7 +1,7 @@
 """Text files in other encodings than UTF-8."""
 
 import codecs
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ def open_text(path: Path, encoding: str) -> TextIO:
 
 
 @contextmanager
-def utf8_copy(path: Path, encoding: str) -> Iterator[Path]:
+def utf8_copy(path: Path, encoding: str) -> Generator[Path]:
     """Yield a temporary UTF-8 copy of a text file, in bounded memory.
 
     Raises:

@@ -5,7 +5,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def location(path: UPath) -> str:
 
 
 @contextmanager
-def staged(base: UPath, suffix: str = ".parquet") -> Iterator[Path]:
+def staged(base: UPath, suffix: str = ".parquet") -> Generator[Path]:
     """Yield the path of a new local file that only this process writes.
 
     On a local disk it lies below `base`, so that publishing it is one rename. The file is locked
