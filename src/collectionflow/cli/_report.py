@@ -1,8 +1,8 @@
 """What a run did: a table for people, the same as JSON for machines."""
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -116,10 +116,11 @@ def print_report(report: RunReport, *, is_verbose: bool) -> None:
 
 
 def _table(assets: tuple[AssetReport, ...]) -> Table:
-    table = Table()
+    folder = _common_folder([each.path for each in assets if each.path])
+    table = Table(caption=f"below {escape(folder)}" if folder else None, caption_justify="left")
     for name in ("asset", "rows", "change", "seconds", "warnings", "where it lies"):
         justify = "right" if name in {"rows", "change", "seconds", "warnings"} else "left"
-        table.add_column(name, justify=justify, overflow="fold")
+        table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis")
     for each in assets:
         table.add_row(
             escape(each.asset),
@@ -127,15 +128,19 @@ def _table(assets: tuple[AssetReport, ...]) -> Table:
             each.change,
             "" if each.seconds is None else f"{each.seconds:.2f}",
             str(len(each.warnings) or ""),
-            escape(_short(each.path)),
+            escape(os.path.relpath(each.path, folder) if folder and each.path else each.path),
         )
+    # A narrow terminal cuts the file's name, which is the asset's own, and nothing else.
+    for column in table.columns[:-1]:
+        column.min_width = max(len(str(cell)) for cell in (column.header, *column.cells))
     return table
 
 
-def _short(path: str) -> str:
-    """Return a path relative to the current folder where it lies below it."""
-    here = Path.cwd()
-    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+def _common_folder(paths: Sequence[str]) -> str:
+    """Return the folder that all paths lie below, nothing where some are in an object store."""
+    if not paths or any("://" in path for path in paths):
+        return ""
+    return os.path.commonpath([os.path.dirname(path) for path in paths])  # noqa: PTH120
 
 
 def _assets(result: dg.ExecuteInProcessResult) -> Iterator[AssetReport]:
