@@ -28,13 +28,27 @@ def main() -> None:
             "A job of eight assets from the shell",
             {
                 "ours: collectionflow run": [
-                    script("collectionflow"), "run", "in_process", "--project", str(PROJECT),
+                    script("collectionflow"),
+                    "run",
+                    "in_process",
+                    "--project",
+                    str(PROJECT),
                 ],
                 "ours, isolated: a forked process a step": [
-                    script("dagster"), "job", "execute", *module, "-j", "isolated",
+                    script("dagster"),
+                    "job",
+                    "execute",
+                    *module,
+                    "-j",
+                    "isolated",
                 ],
                 "peer: dagster, a process a step": [
-                    script("dagster"), "job", "execute", *module, "-j", "process_a_step",
+                    script("dagster"),
+                    "job",
+                    "execute",
+                    *module,
+                    "-j",
+                    "process_a_step",
                 ],
                 "floor: Dagster alone, doing nothing": [sys.executable, str(PROJECT / "floor.py")],
             },
@@ -46,7 +60,9 @@ def main() -> None:
         "Import",
         {
             "ours: dagster, polars, collectionflow": [
-                sys.executable, "-c", f"{base}, collectionflow",
+                sys.executable,
+                "-c",
+                f"{base}, collectionflow",
             ],
             "floor: dagster, polars": [sys.executable, "-c", base],
         },

@@ -1,4 +1,4 @@
-"""The least that Dagster takes: import, an instance that keeps its history, eight assets that do nothing."""
+"""The least that Dagster takes: import, an instance with history, eight assets doing nothing."""
 
 import dagster as dg
 import polars as pl  # noqa: F401 (every pipeline has it loaded)

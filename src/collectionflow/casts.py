@@ -23,8 +23,9 @@ def casts(contract: Contract, present: Mapping[str, pl.DataType]) -> dict[str, p
     """Return, by column, the casts that `coerce = True` in a contract asks of a table.
 
     Text becomes any flat type (blank text is null; dates and times must be ISO 8601), whole
-    numbers become other whole numbers, anything flat becomes text. Other casts could change a
-    value: they are left out, and the gate refuses the type.
+    numbers become other whole numbers, anything flat becomes text, and a column without a value
+    and a type becomes any type. Other casts could change a value: they are left out, and the gate
+    refuses the type.
 
     Example:
         >>> import pandera.polars as pa
@@ -71,6 +72,8 @@ def _cast_columns(contract: Contract, present: Mapping[str, pl.DataType]) -> lis
 
 
 def _can_cast(present: pl.DataType, wanted: pl.DataType) -> bool:
+    if present == pl.Null:
+        return True
     if present == pl.String:
         flat = (pl.Date, pl.Datetime, pl.Time, pl.Boolean, pl.Binary, pl.Enum, pl.Categorical)
         return wanted.is_numeric() or isinstance(wanted, flat)
@@ -81,25 +84,27 @@ def _can_cast(present: pl.DataType, wanted: pl.DataType) -> bool:
 
 def _cast(name: str, present: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     source = _source(name, present)
-    if present != pl.String:
-        return source.cast(wanted, strict=False)
+    return _parsed(source, wanted) if present == pl.String else source.cast(wanted, strict=False)
+
+
+def _parsed(text: pl.Expr, wanted: pl.DataType) -> pl.Expr:
+    """Return text as another type, null where it is none."""
     match wanted:
         case pl.Date():
-            return source.str.replace(_MIDNIGHT, "").str.to_date("%Y-%m-%d", strict=False)
+            return text.str.replace(_MIDNIGHT, "").str.to_date("%Y-%m-%d", strict=False)
         case pl.Datetime():
-            return _datetime(source, wanted)
+            return _datetime(text, wanted)
         case pl.Time():
-            return source.str.to_time("%H:%M:%S%.f", strict=False)
+            return text.str.to_time("%H:%M:%S%.f", strict=False)
         case pl.Boolean():
-            return source.str.to_lowercase().replace_strict(
-                _BOOLEANS, default=None, return_dtype=pl.Boolean
-            )
+            folded = text.str.to_lowercase()
+            return folded.replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
         case pl.Decimal():
             # A cast alone would round what has more decimals than the type.
-            exact = source.str.contains(rf"^[+-]?\d*\.?\d{{0,{wanted.scale}}}0*$")
-            return pl.when(exact).then(source).cast(wanted, strict=False)
+            exact = text.str.contains(rf"^[+-]?\d*\.?\d{{0,{wanted.scale}}}0*$")
+            return pl.when(exact).then(text).cast(wanted, strict=False)
         case _:
-            return source.cast(wanted, strict=False)
+            return text.cast(wanted, strict=False)
 
 
 def _datetime(source: pl.Expr, wanted: pl.Datetime) -> pl.Expr:

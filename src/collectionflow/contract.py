@@ -54,7 +54,7 @@ class Contract:
         return [
             f"Column '{name}' is {present[name]}, expected {dtype}."
             for name, dtype in self.dtypes.items()
-            if name in present and present[name] != dtype and not isinstance(dtype, pl.Unknown)
+            if name in present and present[name] != dtype
         ]
 
 
@@ -63,11 +63,12 @@ _EXTRAS: dict[Any, Literal["warn", "stop", "drop"]] = {True: "stop", "filter": "
 
 @cache
 def contract_of(schema: Any) -> Contract:
-    """Return the contract of a Pandera `DataFrameModel` or `DataFrameSchema`.
+    """Return the contract of a Pandera `DataFrameModel`.
 
     Raises:
-        TypeError: where the schema asks to mend data (parsers, added columns, dropped rows), or
-            gives a column by a regular expression. A contract names its columns.
+        TypeError: where the schema asks to mend data (parsers, defaults, added columns, dropped
+            rows), or gives a column by a regular expression or with half a type. A contract names
+            its columns and their types.
 
     Example:
         >>> import pandera.polars as pa
@@ -83,12 +84,12 @@ def contract_of(schema: Any) -> Contract:
     from pandera.backends.polars.register import register_polars_backends
 
     register_polars_backends()  # Pandera does so on its own first validation, which never comes.
-    parsed = schema.to_schema() if hasattr(schema, "to_schema") else schema
+    parsed = schema.to_schema()
     _refuse_unsupported(parsed)
     columns = parsed.columns
     return Contract(
         name=parsed.name,
-        dtypes={name: _dtype(column.dtype) for name, column in columns.items()},
+        dtypes={name: _dtype(column) for name, column in columns.items()},
         required=frozenset(name for name, column in columns.items() if column.required),
         coerced=frozenset(name for name in columns if parsed.coerce or columns[name].coerce),
         rules=tuple(_rules(parsed)),
@@ -105,12 +106,12 @@ def _refuse_unsupported(schema: Any) -> None:
     options = ("parsers", "ordered", "add_missing_columns", "drop_invalid_rows")
     for option in options:
         if getattr(schema, option):
-            message = (
-                f"{schema.name} sets '{option}', which a contract does not do: it judges a table "
-                "and never mends it. Mend the table in clean."
-            )
-            raise TypeError(message)
+            raise TypeError(_unsupported(schema.name, option))
     for name, column in schema.columns.items():
+        if column.parsers:
+            raise TypeError(_unsupported(f"Column '{name}' of {schema.name}", "parsers"))
+        if column.default is not None:
+            raise TypeError(_unsupported(f"Column '{name}' of {schema.name}", "default"))
         if column.regex:
             message = (
                 f"Column '{name}' of {schema.name} is a regular expression. Name each column, so "
@@ -119,11 +120,26 @@ def _refuse_unsupported(schema: Any) -> None:
             raise TypeError(message)
 
 
-def _dtype(dtype: Any) -> pl.DataType:
-    if dtype is None:
-        return pl.Unknown()
+def _unsupported(what: str, option: str) -> str:
+    return (
+        f"{what} sets '{option}', which a contract does not do: it judges a table and never mends "
+        "it. Mend the table in clean."
+    )
+
+
+def _dtype(column: Any) -> pl.DataType:
+    dtype = column.dtype.type
+    if not isinstance(dtype, type):
+        return dtype
     # Pandera keeps some Polars types as classes, others as instances.
-    return dtype.type() if isinstance(dtype.type, type) else dtype.type
+    try:
+        return dtype()
+    except TypeError as error:
+        message = (
+            f"Column '{column.name}' has the type {dtype}, which does not say what it holds. "
+            "Write it in full, such as pl.List(pl.String)."
+        )
+        raise TypeError(message) from error
 
 
 def _key(schema: Any) -> tuple[str, ...]:
@@ -172,9 +188,9 @@ def _checked(check: Any, columns: tuple[str, ...]) -> Rule:
 class _Recorder:
     """Stands where a check expects its table, and hands back the expression it would select."""
 
-    def select(self, *expressions: pl.Expr) -> pl.Expr:
-        """Return the one expression that a check selects, or all of them as one."""
-        return pl.all_horizontal(expressions) if len(expressions) > 1 else expressions[0]
+    def select(self, *expressions: pl.Expr, **named: pl.Expr) -> pl.Expr:
+        """Return what a check selects as one expression; `pl.all()` alone may stand for many."""
+        return pl.all_horizontal(*expressions, *named.values())
 
 
 def _expression(check: Any, key: str) -> pl.Expr:
@@ -185,7 +201,7 @@ def _expression(check: Any, key: str) -> pl.Expr:
         try:
             recorder = cast("pl.LazyFrame", _Recorder())
             found = check._check_fn(PolarsData(recorder, key), **check._check_kwargs)  # noqa: SLF001
-        except AttributeError:
+        except (AttributeError, TypeError):
             found = None  # The check does more with its table than select.
         if isinstance(found, pl.Expr):
             return found

@@ -55,6 +55,18 @@ else:
     Frame.__name__ = Frame.__qualname__ = "Frame"
 
 
+def is_frame(annotation: object) -> bool:
+    """Tell whether an annotation is `Frame` or a `Frame[...]`.
+
+    Example:
+        >>> from collectionflow import Frame
+        >>> from collectionflow.frame import is_frame
+        >>> is_frame(Frame)
+        True
+    """
+    return isinstance(annotation, _FrameType)
+
+
 def schema_of(annotation: object) -> Any:
     """Return the Pandera schema that a `Frame[...]` annotation carries, or None.
 
@@ -71,5 +83,5 @@ def schema_of(annotation: object) -> Any:
         >>> schema_of(dict) is None
         True
     """
-    frames = (each for each in (annotation, *get_args(annotation)) if isinstance(each, _FrameType))
+    frames = (each for each in (annotation, *get_args(annotation)) if is_frame(each))
     return next((frame.schema for frame in frames), None)

@@ -27,7 +27,7 @@ def pipeline_job(
 ) -> "UnresolvedAssetJobDefinition":
     """Return a job over all assets of the named groups and the named assets.
 
-    A step that waiting can cure is tried three more times, after 2, 4 and 8 seconds give or take.
+    A step that waiting can cure is tried three more times, after 2, 6 and 14 seconds give or take.
     A refused table or a broken source stops at once. Steps run in the run's own process, since
     Polars uses every core by itself; `is_isolated` gives each step a process of its own, forked
     from one that has loaded the libraries and the modules in `preload`.

@@ -38,8 +38,9 @@ def bullet_list(lines: Iterable[str]) -> str:
 
     Example:
         >>> from collectionflow.markdown import bullet_list
-        >>> bullet_list(["one", "two"])
-        '- one\\n- two'
+        >>> print(bullet_list(["one", "two"]))
+        - one
+        - two
     """
     return "\n".join(f"- {line}" for line in lines)
 

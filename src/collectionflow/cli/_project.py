@@ -125,8 +125,8 @@ def _find_settings(start: Path) -> tuple[Path, dict[str, Any]]:
             if "root_module" in settings:
                 return folder, settings
     message = (
-        f"No pyproject.toml with [tool.dg.project] root_module is in '{start}' or above it. Run the "
-        "command in a project's folder, or name it with --project."
+        f"No pyproject.toml with [tool.dg.project] root_module is in '{start}' or above it. Run "
+        "the command in a project's folder, or name it with --project."
     )
     raise ProjectError(message)
 

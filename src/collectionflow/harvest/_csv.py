@@ -54,7 +54,7 @@ def scan_csv(
     detected = detect_format(path, contract, encoding)
     notes.metadata["source"] = f"{path.name} ({detected})"
     if must_end_line:
-        _check_last_line(path, detected)
+        _check_last_line(path)
     columns = choose_columns(table, contract, detected.header, f"'{path.name}'", notes)
     notes.explanations.append(partial(find_fault, path, detected))
     if detected.encoding in {"utf-8", "utf-8-sig"}:
@@ -134,7 +134,7 @@ def _line_end(start: bytes) -> str:
     return "\r" if b"\r" in text and b"\n" not in text else "\n"
 
 
-def _check_last_line(path: Path, detected: CsvFormat) -> None:
+def _check_last_line(path: Path) -> None:
     with path.open("rb") as file:
         file.seek(-min(4, path.stat().st_size), 2)
         end = file.read().replace(b"\x00", b"")

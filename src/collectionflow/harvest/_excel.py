@@ -15,7 +15,7 @@ from collectionflow.notes import Notes
 
 try:
     import fastexcel
-    import pyarrow  # noqa: F401 (fastexcel tells which cells are errors only through it)
+    import pyarrow as pa  # noqa: F401 (fastexcel tells which cells are errors only through it)
 except ImportError as error:
     message = "Excel files need an extra: uv add 'collectionflow[excel]'"
     raise ImportError(message) from error

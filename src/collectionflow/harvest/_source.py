@@ -13,7 +13,7 @@ from collectionflow.errors import SourceError
 from collectionflow.notes import Notes
 
 
-class TableSource(dg.ConfigurableResource, ABC):
+class TableSource(dg.ConfigurableResource[None], ABC):
     """Offers tables by name: a folder of files or a database, whichever the configuration says.
 
     An asset that takes a `TableSource` runs unchanged on each of them.

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from collectionflow.contract import Contract, contract_of
-from collectionflow.frame import schema_of
+from collectionflow.frame import is_frame, schema_of
 
 
 def wants_dict(context: dg.InputContext) -> bool:
@@ -19,16 +19,17 @@ def wants_dict(context: dg.InputContext) -> bool:
 
 def wants_lazy(context: dg.InputContext) -> bool:
     """Tell whether the parameter is a lazy frame; without an annotation it is not."""
-    annotation = _frame_annotation(context)
-    return any(
-        each is pl.LazyFrame or schema_of(each) is not None
-        for each in (annotation, *get_args(annotation))
-    )
+    return any(each is pl.LazyFrame or is_frame(each) for each in _alternatives(context))
+
+
+def wants_frame(context: dg.InputContext) -> bool:
+    """Tell whether the parameter is one frame by its annotation."""
+    return wants_lazy(context) or pl.DataFrame in _alternatives(context)
 
 
 def may_be_none(context: dg.InputContext) -> bool:
     """Tell whether the parameter is optional."""
-    return type(None) in get_args(_frame_annotation(context))
+    return type(None) in _alternatives(context)
 
 
 def input_contract(context: dg.InputContext) -> Contract | None:
@@ -41,6 +42,11 @@ def output_contract(context: dg.OutputContext) -> Contract | None:
     """Return the contract of an output."""
     schema = schema_of(context.dagster_type.typing_type)
     return contract_of(schema) if schema else None
+
+
+def _alternatives(context: dg.InputContext) -> tuple[Any, ...]:
+    annotation = _frame_annotation(context)
+    return annotation, *get_args(annotation)
 
 
 def _frame_annotation(context: dg.InputContext) -> Any:

@@ -26,10 +26,9 @@ def publication_metadata(
     stored = _files.scan(publication.table.path)
     measurement = publication.measurement
     charts = {title: _drawn(title, draw, stored, notes) for title, draw in notes.charts.items()}
-    warnings = dg.MetadataValue.md(bullet_list(notes.warnings))
     count = "dagster/partition_row_count" if is_partition else "dagster/row_count"
     return {
-        **({"warnings": warnings} if notes.warnings else {}),
+        **warnings_metadata(notes),
         **_changes(publication),
         "preview": dg.MetadataValue.md(preview(stored)),
         **charts,
@@ -43,6 +42,13 @@ def publication_metadata(
         "dagster/uri": location,
         "dagster/column_schema": column_schema(stored.collect_schema(), contract),
     }
+
+
+def warnings_metadata(notes: Notes) -> dict[str, Any]:
+    """Return the step's warnings as metadata, nothing where there are none."""
+    if not notes.warnings:
+        return {}
+    return {"warnings": dg.MetadataValue.md(bullet_list(notes.warnings))}
 
 
 def filled_table(measurement: Measurement) -> pl.DataFrame:

@@ -41,7 +41,9 @@ def row_changes(
     The cost is one hash join over the key columns, nothing else is read.
     """
     schemas = before.collect_schema(), after.collect_schema()
-    if not key or any(schemas[0].get(name) != schemas[1].get(name) for name in key):
+    if not key or any(name not in schemas[0] or name not in schemas[1] for name in key):
+        return None, None
+    if any(schemas[0][name] != schemas[1][name] for name in key):
         return None, None
     old, new = before.select(key), after.select(key)
     added, removed = pl.collect_all(
@@ -74,6 +76,7 @@ def diff(before: pl.LazyFrame, after: pl.LazyFrame, key: Sequence[str]) -> Diffe
     old_schema, new_schema = before.collect_schema(), after.collect_schema()
     _check_key(before, old_schema, key)
     _check_key(after, new_schema, key)
+    _check_key_types(old_schema, new_schema, key)
     shared = [name for name in new_schema if name in old_schema and name not in key]
     pairs = _hashed(before, key, shared).join(
         _hashed(after, key, shared),
@@ -123,8 +126,14 @@ def _check_key(table: pl.LazyFrame, schema: pl.Schema, key: Sequence[str]) -> No
             message = f"Key column '{name}' is not in this version. There are: {columns}."
             raise CollectionflowError(message)
     repeated = (
-        table.select(key).group_by(key).len().filter(pl.col("len") > 1).sort(key).head(EXAMPLES)
-    ).collect()
+        table.select(key)
+        .group_by(key)
+        .len("rows with it")
+        .filter(pl.col("rows with it") > 1)
+        .sort(key)
+        .head(EXAMPLES)
+        .collect()
+    )
     if not repeated.is_empty():
         message = (
             f"The key {', '.join(map(repr, key))} is not unique, so records cannot be matched. "
@@ -133,9 +142,26 @@ def _check_key(table: pl.LazyFrame, schema: pl.Schema, key: Sequence[str]) -> No
         raise CollectionflowError(message)
 
 
+def _check_key_types(old: pl.Schema, new: pl.Schema, key: Sequence[str]) -> None:
+    for name in key:
+        if old[name] != new[name]:
+            message = (
+                f"Key column '{name}' was {old[name]} and is {new[name]} now, so records cannot be "
+                "matched. Give another key with --key."
+            )
+            raise CollectionflowError(message)
+
+
 def _hashed(table: pl.LazyFrame, key: Sequence[str], columns: Sequence[str]) -> pl.LazyFrame:
-    hashes = {f"={name}": pl.col(name).hash() for name in columns}
+    schema = table.collect_schema()
+    hashes = {f"={name}": _comparable(name, schema[name]).hash() for name in columns}
     return table.select(*key, _row=pl.lit(value=True), **hashes)
+
+
+def _comparable(name: str, dtype: pl.DataType) -> pl.Expr:
+    # An enum is hashed by its place among the categories, and those may differ between versions.
+    is_coded = isinstance(dtype, pl.Enum | pl.Categorical)
+    return pl.col(name).cast(pl.String) if is_coded else pl.col(name)
 
 
 def _rows(
@@ -172,9 +198,9 @@ def _cells(
 
 
 def _text(name: str, frame: pl.DataFrame) -> pl.Series:
-    """Return a column as text; nested values as Python writes them, since they are few."""
+    """Return a column as text; what Polars has no text for as Python writes it, few as they are."""
     values = frame.get_column(name)
-    if values.dtype.is_nested():
+    if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Duration):
         texts = [None if value is None else str(value) for value in values.to_list()]
         return pl.Series(name, texts, dtype=pl.String)
     return values.cast(pl.String)

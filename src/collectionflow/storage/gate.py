@@ -8,6 +8,8 @@ import polars as pl
 from collectionflow.contract import Contract, Rule
 
 EXAMPLES = 5
+# The name of a passing column; no table of a collection has such a one.
+FAILS = "collectionflow: fails"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,8 @@ class Breach:
 def measure(table: pl.LazyFrame, rules: Iterable[Rule] = ()) -> Measurement:
     """Count rows, filled values and broken rules of a table in one pass.
 
-    A value is filled unless it is null, an empty text, an empty list or not a number.
+    A value is filled unless it is null, an empty text, an empty list or not a number. A rule about
+    a column that the table does not have, since it is optional, is left out.
 
     Example:
         >>> import polars as pl
@@ -48,8 +51,8 @@ def measure(table: pl.LazyFrame, rules: Iterable[Rule] = ()) -> Measurement:
         >>> measure(pl.LazyFrame({"title": ["Portrait", "", None]})).filled
         {'title': 1}
     """
-    rules = tuple(rules)
     schema = table.collect_schema()
+    rules = tuple(rule for rule in rules if schema.keys() >= set(rule.columns))
     counts = table.select(
         pl.len().alias("rows"),
         *(_filled(name, dtype).alias(f"filled {name}") for name, dtype in schema.items()),
@@ -86,11 +89,12 @@ def breaches(
 def _examples(table: pl.LazyFrame, rule: Rule, contract: Contract) -> pl.DataFrame:
     present = table.collect_schema()
     shown = dict.fromkeys((*contract.key, *(rule.columns or contract.dtypes)))
+    number = "row" if "row" not in present else "row number"
     return (
-        table.with_columns(_fails=rule.fails)
-        .with_row_index("row", offset=1)
-        .filter("_fails")
-        .select("row", *(name for name in shown if name in present))
+        table.with_columns(rule.fails.alias(FAILS))
+        .with_row_index(number, offset=1)
+        .filter(FAILS)
+        .select(number, *(name for name in shown if name in present))
         .head(EXAMPLES)
         .collect()
     )

@@ -13,7 +13,8 @@ from dagster._core.storage.upath_io_manager import (
 from pydantic import Field, PrivateAttr
 from upath import UPath
 
-from collectionflow.errors import StopRun
+from collectionflow.contract import Contract
+from collectionflow.errors import CollectionflowError, StopRun
 from collectionflow.markdown import bullet_list
 from collectionflow.notes import notes_of
 from collectionflow.storage import _files
@@ -22,9 +23,10 @@ from collectionflow.storage._annotations import (
     may_be_none,
     output_contract,
     wants_dict,
+    wants_frame,
     wants_lazy,
 )
-from collectionflow.storage._describe import publication_metadata
+from collectionflow.storage._describe import publication_metadata, warnings_metadata
 from collectionflow.storage.drop_guard import guard_of, is_allowed
 from collectionflow.storage.publication import Terms, missing_sentence, publish_frame
 from collectionflow.storage.versions import StoredTable
@@ -99,6 +101,7 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
         notes = notes_of(context.step_context)
         if obj is None:
             notes.warn("The asset returned nothing, so nothing was stored.")
+            context.add_output_metadata(warnings_metadata(notes))
             return
         contract = output_contract(context)
         terms = Terms(
@@ -123,7 +126,7 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
             return super().load_input(context)
         if wants_dict(context):
             return self._load_dict(context)
-        if wants_lazy(context):
+        if wants_frame(context):
             return self._load_all_partitions(context)
         return super().load_input(context)
 
@@ -144,20 +147,21 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
             return {} if loaded is None else {keys[0]: loaded}
         return loaded
 
-    def _load_all_partitions(self, context: dg.InputContext) -> pl.LazyFrame | None:
-        """Return all partitions that the parameter covers as one lazy frame."""
+    def _load_all_partitions(self, context: dg.InputContext) -> pl.LazyFrame | pl.DataFrame | None:
+        """Return all partitions that the parameter covers as one frame."""
         paths = self._get_paths_for_partitions(context).values()
         metadata = context.definition_metadata or {}
+        may_be_absent = metadata.get("allow_missing_partitions", False) or may_be_none(context)
         frames = []
         for path in paths:
             if path.exists():
                 frames.append(self._selected(context, path))
-            elif not metadata.get("allow_missing_partitions", False):
+            elif not may_be_absent:
                 raise FileNotFoundError(_absent(path))
-        if frames:
-            return pl.concat(frames)
-        contract = input_contract(context)
-        return pl.LazyFrame(schema=contract.dtypes) if contract else None
+        frame = _together(frames, input_contract(context))
+        if frame is None or (not frames and may_be_none(context)):
+            return None
+        return frame if wants_lazy(context) else frame.collect()
 
     def _selected(self, context: dg.InputContext, path: UPath) -> pl.LazyFrame:
         """Return the columns that the parameter asks for, and refuse what breaks its contract."""
@@ -201,6 +205,14 @@ def _lazy(obj: object, table: StoredTable) -> pl.LazyFrame:
     raise StopRun(message)
 
 
+def _together(frames: list[pl.LazyFrame], contract: Contract | None) -> pl.LazyFrame | None:
+    """Return partitions as one frame; without any, a contract still tells its columns."""
+    if not frames:
+        return pl.LazyFrame(schema=contract.dtypes) if contract else None
+    # By a contract, partitions differ at most in the columns that are optional.
+    return pl.concat(frames, how="diagonal" if contract else "vertical")
+
+
 def _absent(path: UPath) -> str:
     return f"There is no table at '{path}'. Materialize the asset that writes it first."
 
@@ -210,9 +222,20 @@ def _resolved(options: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in options.items():
         if isinstance(value, Mapping) and set(value) == {"env"}:
-            found[name] = dg.EnvVar(value["env"]).get_value()
+            found[name] = _variable(value["env"], name)
         elif isinstance(value, Mapping):
             found[name] = _resolved(value)
         else:
             found[name] = value
     return found
+
+
+def _variable(variable: str, option: str) -> str:
+    value = dg.EnvVar(variable).get_value()
+    if value is None:
+        message = (
+            f"Storage option '{option}' is in the environment variable '{variable}', which is not "
+            "set. Set it, or leave the option out."
+        )
+        raise CollectionflowError(message)
+    return value

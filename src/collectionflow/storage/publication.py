@@ -18,7 +18,7 @@ from collectionflow.progress import counted
 from collectionflow.storage import _files
 from collectionflow.storage.diff import row_changes
 from collectionflow.storage.drop_guard import ALLOW_TAG, DropGuard, drops
-from collectionflow.storage.gate import Breach, Measurement, breaches, measure
+from collectionflow.storage.gate import FAILS, Breach, Measurement, breaches, measure
 from collectionflow.storage.versions import (
     VERSION_KEY,
     StoredTable,
@@ -142,10 +142,11 @@ def _cast(frame: pl.LazyFrame, table: StoredTable, terms: Terms) -> pl.LazyFrame
         # In one step with the casts, so that Polars computes each of them once.
         frame = (
             frame.with_columns(
-                **casts(contract, present), _fails=pl.any_horizontal(rule.fails for rule in rules)
+                pl.any_horizontal(rule.fails for rule in rules).alias(FAILS),
+                **casts(contract, present),
             )
             .map_batches(_stop_at_uncastable, streamable=True)
-            .drop("_fails")
+            .drop(FAILS)
         )
     if wrong := contract.wrong_types(frame.collect_schema()):
         _refuse_unwritten(table, contract, wrong)
@@ -153,7 +154,7 @@ def _cast(frame: pl.LazyFrame, table: StoredTable, terms: Terms) -> pl.LazyFrame
 
 
 def _stop_at_uncastable(batch: pl.DataFrame) -> pl.DataFrame:
-    if batch.get_column("_fails").any():
+    if batch.get_column(FAILS).any():
         raise _UncastableError
     return batch
 

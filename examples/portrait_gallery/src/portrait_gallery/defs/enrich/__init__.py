@@ -1,0 +1,1 @@
+"""Enrich: tables meet; each row gains what other tables know of it."""

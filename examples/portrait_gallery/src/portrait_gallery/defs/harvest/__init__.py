@@ -1,0 +1,1 @@
+"""Harvest: the source's tables, as they are, in our storage."""

@@ -1,0 +1,1 @@
+"""Output: documents and sitemaps where the website takes them."""

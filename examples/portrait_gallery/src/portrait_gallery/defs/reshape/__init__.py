@@ -1,0 +1,1 @@
+"""Reshape: from rows to the documents that the website needs."""

@@ -1,0 +1,74 @@
+"""What all tests share: a run on real storage, and a view of what it told."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from collectionflow import ParquetIOManager
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its events, and what lies in the folder now."""
+
+    result: dg.ExecuteInProcessResult
+    folder: Path
+
+    @property
+    def is_success(self) -> bool:
+        return self.result.success
+
+    def metadata(self, asset: str) -> dict[str, Any]:
+        """Return the plain metadata values of an asset's materialization."""
+        (event,) = self.result.asset_materializations_for_node(asset.replace("/", "__"))
+        return {name: value.value for name, value in event.metadata.items()}
+
+    def failure(self) -> Any:
+        """Return the description and metadata of the only step that failed."""
+        (event,) = [each for each in self.result.all_events if each.is_step_failure]
+        return event.step_failure_data.user_failure_data
+
+    def reason(self) -> str:
+        """Return what the only step that failed says of itself."""
+        return self.failure().description
+
+    def stored(self, name: str) -> pl.DataFrame:
+        """Return a stored table by its path below the folder, without the suffix."""
+        return pl.read_parquet(self.folder / f"{name}.parquet")
+
+    def leftovers(self) -> list[str]:
+        """Return the names of files that are neither published, refused nor versions."""
+        partial = self.folder / ".collectionflow" / "partial"
+        return [path.name for path in partial.iterdir()] if partial.exists() else []
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Run]:
+    """Materialize assets on a ParquetIOManager in one folder, as often as a test likes."""
+
+    def run(
+        *assets: dg.AssetsDefinition,
+        tags: Mapping[str, str] | None = None,
+        partition: str | None = None,
+        resources: Mapping[str, Any] | None = None,
+        selection: Sequence[dg.AssetsDefinition] | None = None,
+        **storage: Any,
+    ) -> Run:
+        folder = tmp_path / "tables"
+        manager = ParquetIOManager(base_dir=str(folder), **storage)
+        result = dg.materialize(
+            assets,
+            resources={"io_manager": manager, **(resources or {})},
+            partition_key=partition,
+            tags=tags,
+            selection=selection,
+            raise_on_error=False,
+        )
+        return Run(result=result, folder=folder)
+
+    return run
