@@ -33,13 +33,13 @@ def test_other_annotations_carry_none(annotation: object) -> None:
 
 @pytest.mark.parametrize("frame", [pl.LazyFrame({"a": [1]}), pl.DataFrame({"a": [1]})])
 def test_dagster_accepts_lazy_and_eager_frames(frame: object) -> None:
-    assert isinstance(frame, Frame[Objects])
+    assert isinstance(frame, Frame[Objects])  # ty: ignore[invalid-argument-type]
 
 
 def test_dagster_refuses_what_is_no_frame() -> None:
     @dg.asset
     def objects() -> Frame[Objects]:
-        return [1]  # ty: ignore[invalid-return-type]
+        return [1]  # ty: ignore[invalid-explicit-return]
 
     result = dg.materialize([objects], raise_on_error=False)
     assert not result.success

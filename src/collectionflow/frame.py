@@ -83,5 +83,5 @@ def schema_of(annotation: object) -> Any:
         >>> schema_of(dict) is None
         True
     """
-    frames = (each for each in (annotation, *get_args(annotation)) if is_frame(each))
+    frames = (each for each in (annotation, *get_args(annotation)) if isinstance(each, _FrameType))
     return next((frame.schema for frame in frames), None)

@@ -92,6 +92,23 @@ def _remove_abandoned(folder: Path) -> None:
             os.close(descriptor)
 
 
+@contextmanager
+def publishing(base: UPath) -> Generator[None]:
+    """Let one process at a time change what is published below `base`, so that no version is lost.
+
+    An object store has no such lock: of two writers at once, the last one wins.
+    """
+    local = local_path(base)
+    if local is None:
+        yield
+        return
+    folder = local / ".collectionflow"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "publishing.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def move(source: Path, target: UPath) -> None:
     """Put a staged file in the place of `target`, atomically and durably."""
     local = local_path(target)
@@ -102,7 +119,7 @@ def move(source: Path, target: UPath) -> None:
         return
     local.parent.mkdir(parents=True, exist_ok=True)
     source.replace(local)
-    _sync_folder(local.parent)
+    _sync(local.parent)
 
 
 def write(path: Path, content: bytes) -> None:
@@ -116,26 +133,30 @@ def write(path: Path, content: bytes) -> None:
 
 
 def copy(source: UPath, target: UPath) -> None:
-    """Make `target` a copy of `source`; on a disk a hard link, which costs nothing."""
+    """Make `target` a copy of `source`, atomically; on a disk a hard link, which costs nothing.
+
+    Only one process at a time may do so: see `publishing`.
+    """
     local_source, local_target = local_path(source), local_path(target)
     if local_source is None or local_target is None:
         source.fs.copy(source.path, target.path)
         target.fs.invalidate_cache()
         return
     local_target.parent.mkdir(parents=True, exist_ok=True)
-    partial = local_target.with_name(f".{local_target.name}.{os.getpid()}")
+    partial = local_target.with_name(f".{local_target.name}.partial")
     partial.unlink(missing_ok=True)
     try:
         partial.hardlink_to(local_source)
     except OSError:  # This file system has no hard links.
-        shutil.copyfile(local_source, partial)
+        shutil.copy2(local_source, partial)
+        _sync(partial)
     partial.replace(local_target)
     partial.unlink(missing_ok=True)  # A rename onto another link of the same file does nothing.
-    _sync_folder(local_target.parent)
+    _sync(local_target.parent)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

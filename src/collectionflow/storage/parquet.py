@@ -60,7 +60,7 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
         ...     return dg.Definitions([objects], resources={"io_manager": storage})
     """
 
-    extension: ClassVar[str] = ".parquet"  # ty: ignore[incompatible-attribute-override]
+    extension: ClassVar[str] = ".parquet"
 
     base_dir: str | None = Field(
         default=None,

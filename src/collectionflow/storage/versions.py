@@ -81,11 +81,12 @@ def versions(table: StoredTable) -> list[Version]:
 
 def publish(staged: Path, table: StoredTable, *, keep: int) -> None:
     """Put a staged file in the table's place and keep `keep` versions, itself among them."""
-    _archive_published(table)
-    _files.move(staged, table.path)
-    earlier = [version for version in versions(table) if not version.is_published]
-    for version in earlier[max(keep - 1, 0) :]:
-        version.path.unlink(missing_ok=True)
+    with _files.publishing(table.base):
+        _archive_published(table)
+        _files.move(staged, table.path)
+        earlier = [version for version in versions(table) if not version.is_published]
+        for version in earlier[max(keep - 1, 0) :]:
+            version.path.unlink(missing_ok=True)
 
 
 def rollback(table: StoredTable, to: str | None = None) -> Version:
@@ -99,11 +100,11 @@ def rollback(table: StoredTable, to: str | None = None) -> Version:
     Raises:
         ProjectError: where there is no such version.
     """
-    known = versions(table)
-    chosen = find_version(table, to) if to else _next_older(table, known)
-    if not chosen.is_published:
-        _archive_published(table)
-        _files.copy(chosen.path, table.path)
+    with _files.publishing(table.base):
+        chosen = find_version(table, to) if to else _next_older(table, versions(table))
+        if not chosen.is_published:
+            _archive_published(table)
+            _files.copy(chosen.path, table.path)
     return Version(name=chosen.name, path=table.path, is_published=True)
 
 

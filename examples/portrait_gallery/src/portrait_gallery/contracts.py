@@ -4,7 +4,7 @@ A harvested table has the source's own column names and only the types that the 
 to: ids and years are numbers, all else is text. From clean on, names and meaning are ours.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import pandera.polars as pa
 import polars as pl
@@ -166,17 +166,19 @@ class EnrichedObjects(CleanedObjects):
     image_rights: str = pa.Field(nullable=True)
 
 
-_YEARS = {"text": pl.String, "earliest_year": pl.Int32, "latest_year": pl.Int32}
-_PERSON = {
-    "id": pl.Int64,
-    "name": pl.String,
-    "credit": pl.String,
-    "suffix": pl.String,
-    "gender": pl.String,
-    "fields": pl.List(pl.String),
-    "life": pl.Struct({"text": pl.String, "begin_year": pl.Int32, "end_year": pl.Int32}),
-}
-_IMAGE = {"url": pl.String, "is_thumbnail": pl.Boolean, "credit": pl.String, "rights": pl.String}
+YEARS = {"text": pl.String, "earliest_year": pl.Int32, "latest_year": pl.Int32}
+IMAGE = {"url": pl.String, "is_thumbnail": pl.Boolean, "credit": pl.String, "rights": pl.String}
+PERSON = pl.Struct(
+    {
+        "id": pl.Int64,
+        "name": pl.String,
+        "credit": pl.String,
+        "suffix": pl.String,
+        "gender": pl.String,
+        "fields": pl.List(pl.String),
+        "life": pl.Struct({"text": pl.String, "begin_year": pl.Int32, "end_year": pl.Int32}),
+    }
+)
 
 
 class ObjectDocuments(pa.DataFrameModel):
@@ -190,12 +192,12 @@ class ObjectDocuments(pa.DataFrameModel):
     medium: str = pa.Field(nullable=True)
     dimensions: str = pa.Field(nullable=True)
     credit_line: str = pa.Field(nullable=True)
-    date: Annotated[pl.Struct, _YEARS]
+    date: Annotated[pl.Struct, YEARS]
     is_portrait: bool
-    sitters: Annotated[pl.List, pl.Struct(_PERSON)]
-    artists: Annotated[pl.List, pl.Struct(_PERSON)]
-    related: Annotated[pl.List, pl.Struct(_PERSON)]
-    image: Annotated[pl.Struct, _IMAGE] = pa.Field(nullable=True)
+    sitters: Annotated[pl.List, PERSON]
+    artists: Annotated[pl.List, PERSON]
+    related: Annotated[pl.List, PERSON]
+    image: Annotated[pl.Struct, IMAGE] = pa.Field(nullable=True)
 
 
 class ObjectPages(pa.DataFrameModel):

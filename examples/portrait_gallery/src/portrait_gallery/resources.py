@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 import dagster as dg
+
 from collectionflow import ParquetIOManager
 from collectionflow.harvest import DatabaseSource, FolderSource, TableSource
 from collectionflow.output import NdjsonTarget, SitemapTarget
-
 from portrait_gallery.sample import SampleSource
 from portrait_gallery.website import Website
 

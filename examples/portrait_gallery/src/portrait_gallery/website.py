@@ -5,7 +5,7 @@ import polars as pl
 from pydantic import Field
 
 
-class Website(dg.ConfigurableResource):
+class Website(dg.ConfigurableResource[None]):
     """Where the website has its pages: one address in production, another in staging."""
 
     object_pages: str = Field(description="What the address of each object's page begins with.")

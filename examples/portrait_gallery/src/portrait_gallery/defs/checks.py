@@ -6,9 +6,9 @@ the asset's page, and the run goes on.
 
 import dagster as dg
 import polars as pl
+
 from collectionflow import Frame
 from collectionflow.markdown import markdown_table
-
 from portrait_gallery.contracts import (
     HarvestedConstituents,
     HarvestedConstituentTerms,

@@ -1,6 +1,7 @@
 """What runs together, and when."""
 
 import dagster as dg
+
 from collectionflow import pipeline_job
 
 collection = pipeline_job(

@@ -11,7 +11,6 @@ import polars as pl
 from portrait_gallery.sample import _words as words
 from portrait_gallery.sample._dice import Dice, entry
 from portrait_gallery.sample._rows import (
-    NULL,
     POSITION,
     ROW,
     UNKNOWN_YEAR,

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from collectionflow.harvest import FolderSource, TableSource
 from pydantic import Field
 
+from collectionflow.harvest import FolderSource, TableSource
 from portrait_gallery.sample.files import write_sample
 
 
@@ -17,7 +17,7 @@ class SampleSource(TableSource):
     object_count: int = Field(default=500, description="How many objects the sample has.")
     seed: int = Field(default=1, description="Another seed gives another gallery.")
 
-    def harvest(self, table: str, schema: Any) -> pl.LazyFrame:  # noqa: ANN401 (as Pandera has it)
+    def harvest(self, table: str, schema: Any) -> pl.LazyFrame:
         """Return one table of the sample as a lazy frame of text."""
         folder = Path(self.directory, f"{self.object_count}-objects-seed-{self.seed}")
         write_sample(folder, self.object_count, self.seed)

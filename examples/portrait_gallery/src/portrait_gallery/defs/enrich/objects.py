@@ -2,9 +2,9 @@
 
 import dagster as dg
 import polars as pl
+
 from collectionflow import Frame
 from collectionflow.clean import tidy
-
 from portrait_gallery.contracts import (
     CleanedObjects,
     EnrichedObjects,

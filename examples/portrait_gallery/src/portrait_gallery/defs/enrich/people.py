@@ -2,9 +2,9 @@
 
 import dagster as dg
 import polars as pl
+
 from collectionflow import Frame
 from collectionflow.clean import tidy
-
 from portrait_gallery.contracts import (
     CleanedConstituents,
     HarvestedConstituentTerms,
@@ -23,7 +23,7 @@ def linked_people(
     cleaned_constituents: Frame[CleanedConstituents],
     harvested_constituent_terms: Frame[HarvestedConstituentTerms],
 ) -> Frame[LinkedPeople]:
-    """One row a link that may be shown: who has to do with an object, in what role.
+    """One row a link that may be shown, ordered by object: who has to do with it, in what role.
 
     Repeated links stay, since two unidentified men on one object are two. Links that the museum
     does not display are left out.
@@ -44,7 +44,7 @@ def link(links: pl.LazyFrame, constituents: pl.LazyFrame, terms: pl.LazyFrame) -
         role=pl.col("RoleID").replace_strict(ROLES, default="related", return_dtype=pl.String),
         credit=tidy(pl.col("Prefix").str.strip_suffix(":")),
         suffix=tidy("Suffix"),
-    )
+    ).sort("object_id", "display_order", "link_id")
     return shown.join(
         people, on="constituent_id", how="left", validate="m:1", maintain_order="left"
     ).select(

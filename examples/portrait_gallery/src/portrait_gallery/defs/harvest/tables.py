@@ -5,9 +5,9 @@ it was; all later stages read that.
 """
 
 import dagster as dg
+
 from collectionflow import Frame
 from collectionflow.harvest import TableSource
-
 from portrait_gallery.contracts import (
     HarvestedConstituents,
     HarvestedConstituentTerms,

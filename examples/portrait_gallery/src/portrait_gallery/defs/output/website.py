@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import dagster as dg
 import polars as pl
-from collectionflow import Frame
 
+from collectionflow import Frame
 from portrait_gallery.contracts import ObjectDocuments, ObjectPages
 from portrait_gallery.website import Website
 
