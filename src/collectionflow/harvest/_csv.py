@@ -17,7 +17,7 @@ import polars as pl
 
 from collectionflow.contract import Contract
 from collectionflow.errors import SourceError
-from collectionflow.harvest._encoding import open_text, utf8_copy
+from collectionflow.harvest._encoding import not_text, open_text, utf8_copy
 from collectionflow.harvest._source import choose_columns
 from collectionflow.harvest._stream import stream_text
 from collectionflow.notes import Notes
@@ -103,22 +103,6 @@ def find_fault(path: Path, detected: CsvFormat) -> SourceError | None:
     )
 
 
-def not_text(path: Path, encoding: str) -> SourceError:
-    """Return the error for the first line that is not text in the encoding that was said."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                line.decode(encoding)
-            except UnicodeDecodeError as error:
-                before = line[max(error.start - 20, 0) : error.start].decode(encoding, "replace")
-                return SourceError(
-                    f"'{path.name}' is not {encoding}: line {number} has the byte "
-                    f"0x{line[error.start]:02X} after '{before}'. If the source now exports "
-                    "another encoding, set it on the source, for example encoding='cp1252'."
-                )
-    return SourceError(f"'{path.name}' is not {encoding}. Set the source's encoding.")
-
-
 def _header(path: Path, encoding: str, delimiter: str) -> tuple[str, ...]:
     try:
         with open_text(path, encoding) as file:
@@ -169,6 +153,9 @@ def _scan(
     last = names[-1]
     frame = pl.scan_csv(
         readable,
+        # By place, not by name: a header may repeat a name that nobody wants.
+        has_header=False,
+        skip_rows=1,
         separator=detected.delimiter,
         eol_char=detected.line_end[-1],
         infer_schema=False,

@@ -1,7 +1,7 @@
 """Text files in other encodings than UTF-8."""
 
 import codecs
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,21 +26,51 @@ def utf8_copy(path: Path, encoding: str) -> Generator[Path]:
         SourceError: where the file is no text in `encoding`, or is valid UTF-8 after all, which
             another encoding would garble without a word.
     """
+    if _is_utf8_beyond_ascii(path):
+        message = (
+            f"'{path.name}' is UTF-8, but the source is set to encoding='{encoding}', which would "
+            "garble its accents. Remove the setting."
+        )
+        raise SourceError(message)
     with TemporaryDirectory(prefix="collectionflow-") as folder:
         copy = Path(folder, path.name)
+        _transcode(path, encoding, copy)
+        yield copy
+
+
+def _transcode(path: Path, encoding: str, copy: Path) -> None:
+    try:
         with (
             open_text(path, encoding) as source,
             copy.open("w", encoding="utf-8", newline="") as out,
         ):
             while chunk := source.read(_CHUNK_BYTES):
                 out.write(chunk)
-        if _is_utf8_beyond_ascii(path):
-            message = (
-                f"'{path.name}' is UTF-8, but the source is set to encoding='{encoding}', which "
-                "would garble its accents. Remove the setting."
-            )
-            raise SourceError(message)
-        yield copy
+    except UnicodeDecodeError:
+        raise not_text(path, encoding) from None
+
+
+def not_text(path: Path, encoding: str) -> SourceError:
+    """Return the error for a file that is not text in the encoding that was said."""
+    if encoding.startswith("utf-16"):  # Its lines do not end where bytes say so.
+        message = f"'{path.name}' is not {encoding}; it may have been cut off. Ask for it again."
+        return SourceError(message)
+    number, line, start = next(_undecodable_lines(path, encoding))
+    before = line[max(start - 20, 0) : start].decode(encoding, "replace")
+    return SourceError(
+        f"'{path.name}' is not {encoding}: line {number} has the byte 0x{line[start]:02X} after "
+        f"'{before}'. If the source now exports another encoding, set it on the source, for "
+        "example encoding='cp1252'."
+    )
+
+
+def _undecodable_lines(path: Path, encoding: str) -> Iterator[tuple[int, bytes, int]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode(encoding)
+            except UnicodeDecodeError as error:
+                yield number, line, error.start
 
 
 def _is_utf8_beyond_ascii(path: Path) -> bool:

@@ -7,7 +7,6 @@ from collectionflow import Frame
 from portrait_gallery.contracts import PERSON, EnrichedObjects, LinkedPeople, ObjectDocuments
 
 NON_PORTRAIT = "(Non-Portrait)"
-LISTS = {"sitters": "sitter", "artists": "artist", "related": "related"}
 
 
 @dg.asset(code_version="1")
@@ -21,52 +20,44 @@ def object_documents(
 def reshape(objects: pl.LazyFrame, people: pl.LazyFrame) -> pl.LazyFrame:
     """Return `ObjectDocuments` from `EnrichedObjects` and `LinkedPeople`, both in object order.
 
-    A join would hold every object's lists in memory. Both tables are in the order of the objects,
-    so they are merged like two drawers of cards, and the cards of one object become its document.
+    A join would hold the lists of all objects in memory. As both tables are in the order of the
+    objects, they are merged like two drawers of cards, and one object's cards become its document.
     """
-    objects, people = object_cards(objects), person_cards(people)
+    cards = object_cards(objects)
+    others = person_cards(people, object_type=cards.collect_schema()["object"])
+    object_, role, person = pl.col("object"), pl.col("role"), pl.col("person")
     return (
-        objects.with_columns(is_non_portrait=False, **dict.fromkeys(LISTS, pl.lit(None, PERSON)))
-        .merge_sorted(
-            people.with_columns(object=pl.lit(None, objects.collect_schema()["object"])).select(
-                "object_id", "object", "is_non_portrait", *LISTS
-            ),
-            key="object_id",
-        )
+        cards.merge_sorted(others, key="object_id")
         .set_sorted("object_id")
         .group_by("object_id", maintain_order=True)
         .agg(
-            pl.col("object").drop_nulls().first(),
-            pl.col("is_non_portrait").any(),
-            *(pl.col(name).drop_nulls() for name in LISTS),
+            object_.drop_nulls().first(),
+            is_non_portrait=(person.struct.field("name") == NON_PORTRAIT).any(),
+            sitters=person.filter(role == "sitter"),
+            artists=person.filter(role == "artist"),
+            related=person.filter(role == "related"),
         )
         .select(
             id="object_id",
-            number=pl.col("object").struct.field("number"),
-            title=pl.col("object").struct.field("title"),
-            other_titles=pl.col("object").struct.field("other_titles"),
-            classification=pl.col("object").struct.field("classification"),
-            medium=pl.col("object").struct.field("medium"),
-            dimensions=pl.col("object").struct.field("dimensions"),
-            credit_line=pl.col("object").struct.field("credit_line"),
-            date=pl.col("object").struct.field("date"),
+            number=object_.struct.field("number"),
+            title=object_.struct.field("title"),
+            other_titles=object_.struct.field("other_titles"),
+            classification=object_.struct.field("classification"),
+            medium=object_.struct.field("medium"),
+            dimensions=object_.struct.field("dimensions"),
+            credit_line=object_.struct.field("credit_line"),
+            date=object_.struct.field("date"),
             is_portrait=~pl.col("is_non_portrait"),
             sitters="sitters",
             artists="artists",
             related="related",
-            image=pl.col("object").struct.field("image"),
+            image=object_.struct.field("image"),
         )
     )
 
 
 def object_cards(objects: pl.LazyFrame) -> pl.LazyFrame:
-    """Return one card an object, with all of its document but the people."""
-    image = pl.struct(
-        url="image_url",
-        is_thumbnail="image_is_thumbnail",
-        credit="image_credit",
-        rights="image_rights",
-    )
+    """Return one card an object: all of its document but the people."""
     return objects.select(
         "object_id",
         object=pl.struct(
@@ -77,15 +68,26 @@ def object_cards(objects: pl.LazyFrame) -> pl.LazyFrame:
             medium="medium",
             dimensions="dimensions",
             credit_line="credit_line",
-            date=pl.struct(text="dated", earliest_year="earliest_year", latest_year="latest_year"),
-            image=pl.when(pl.col("image_url").is_not_null()).then(image),
+            date=_date(),
+            image=pl.when(pl.col("image_url").is_not_null()).then(_image()),
         ),
+        role=pl.lit(None, pl.String),
+        person=pl.lit(None, PERSON),
     )
 
 
-def person_cards(people: pl.LazyFrame) -> pl.LazyFrame:
-    """Return one card a link, with the person below the role; a placeholder is no person."""
-    person = pl.struct(
+def person_cards(people: pl.LazyFrame, object_type: pl.DataType) -> pl.LazyFrame:
+    """Return one card a link: the person, and the role unless a placeholder stands in for one."""
+    return people.select(
+        "object_id",
+        object=pl.lit(None, object_type),
+        role=pl.when(~pl.col("is_placeholder")).then("role"),
+        person=_person(),
+    )
+
+
+def _person() -> pl.Expr:
+    return pl.struct(
         id="constituent_id",
         name="name",
         credit="credit",
@@ -94,11 +96,16 @@ def person_cards(people: pl.LazyFrame) -> pl.LazyFrame:
         fields="fields",
         life=pl.struct(text="life_dates", begin_year="begin_year", end_year="end_year"),
     )
-    return people.select(
-        "object_id",
-        is_non_portrait=pl.col("name") == NON_PORTRAIT,
-        **{
-            name: pl.when(pl.col("role") == role, ~pl.col("is_placeholder")).then(person)
-            for name, role in LISTS.items()
-        },
+
+
+def _date() -> pl.Expr:
+    return pl.struct(text="dated", earliest_year="earliest_year", latest_year="latest_year")
+
+
+def _image() -> pl.Expr:
+    return pl.struct(
+        url="image_url",
+        is_thumbnail="image_is_thumbnail",
+        credit="image_credit",
+        rights="image_rights",
     )
