@@ -83,14 +83,14 @@ class Project:
 
     def instance(self) -> dg.DagsterInstance:
         """Return the Dagster instance: that of `DAGSTER_HOME`, or `.dagster` in the project."""
-        if "DAGSTER_HOME" not in os.environ:
-            home = self.folder / ".dagster"
-            home.mkdir(exist_ok=True)
-            config = home / "dagster.yaml"
-            if not config.exists():
-                config.write_text(_HOME_CONFIG)
-            os.environ["DAGSTER_HOME"] = str(home)
-        return dg.DagsterInstance.get()
+        if "DAGSTER_HOME" in os.environ:
+            return dg.DagsterInstance.get()
+        home = self.folder / ".dagster"
+        home.mkdir(exist_ok=True)
+        config = home / "dagster.yaml"
+        if not config.exists():
+            config.write_text(_HOME_CONFIG)
+        return dg.DagsterInstance.from_config(str(home))
 
 
 def load_project(start: Path) -> Project:

@@ -95,7 +95,10 @@ def print_report(report: RunReport, *, is_verbose: bool) -> None:
         if is_verbose:
             console.print(Text(failure.trace, style="dim"), soft_wrap=True)
     if report.assets:
-        console.print(_table(report.assets))
+        folder = _common_folder([each.path for each in report.assets if each.path])
+        console.print(_table(report.assets, folder))
+        if folder:
+            console.print(Text(f"below {folder}", style="dim"), soft_wrap=True)
     for asset in report.assets:
         for warning in asset.warnings:
             console.print(Text(f"! {warning}", style="yellow"), soft_wrap=True)
@@ -115,9 +118,8 @@ def print_report(report: RunReport, *, is_verbose: bool) -> None:
     )
 
 
-def _table(assets: tuple[AssetReport, ...]) -> Table:
-    folder = _common_folder([each.path for each in assets if each.path])
-    table = Table(caption=f"below {escape(folder)}" if folder else None, caption_justify="left")
+def _table(assets: tuple[AssetReport, ...], folder: str) -> Table:
+    table = Table()
     for name in ("asset", "rows", "change", "seconds", "warnings", "where it lies"):
         justify = "right" if name in {"rows", "change", "seconds", "warnings"} else "left"
         table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis")

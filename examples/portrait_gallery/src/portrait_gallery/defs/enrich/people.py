@@ -36,15 +36,19 @@ def link(links: pl.LazyFrame, constituents: pl.LazyFrame, terms: pl.LazyFrame) -
     people = constituents.join(
         genders(terms), on="constituent_id", how="left", validate="1:1"
     ).join(fields(terms), on="constituent_id", how="left", validate="1:1")
-    shown = links.filter(pl.col("Displayed") == 1).select(
-        link_id="ConXrefID",
-        object_id="ObjectID",
-        constituent_id="ConstituentID",
-        display_order="DisplayOrder",
-        role=pl.col("RoleID").replace_strict(ROLES, default="related", return_dtype=pl.String),
-        credit=tidy(pl.col("Prefix").str.strip_suffix(":")),
-        suffix=tidy("Suffix"),
-    ).sort("object_id", "display_order", "link_id")
+    shown = (
+        links.filter(pl.col("Displayed") == 1)
+        .select(
+            link_id="ConXrefID",
+            object_id="ObjectID",
+            constituent_id="ConstituentID",
+            display_order="DisplayOrder",
+            role=pl.col("RoleID").replace_strict(ROLES, default="related", return_dtype=pl.String),
+            credit=tidy(pl.col("Prefix").str.strip_suffix(":")),
+            suffix=tidy("Suffix"),
+        )
+        .sort("object_id", "display_order", "link_id")
+    )
     return shown.join(
         people, on="constituent_id", how="left", validate="m:1", maintain_order="left"
     ).select(
