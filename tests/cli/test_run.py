@@ -1,3 +1,4 @@
+import io
 import os
 import pty
 import subprocess
@@ -5,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.cli.conftest import DEFINITIONS, MakeProject, Project
 
@@ -256,6 +258,18 @@ def test_on_a_terminal_a_retry_and_a_failure_are_marked(project: Project) -> Non
     project.set(error="The database is away.")
     output = _on_a_terminal(project, "run", "patient")
     assert "✗ objects" in output
+
+
+def test_on_a_terminal_only_the_lines_tell_of_progress(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100, highlight=False)
+    monkeypatch.setattr("collectionflow.cli._watch.console", console)
+    project.set(error="The database is away.")
+    answer = project("run", "patient")
+    assert "waits to be tried again" not in answer.output
+    assert "✗ objects" in screen.getvalue()
 
 
 def _on_a_terminal(project: Project, *arguments: str) -> str:

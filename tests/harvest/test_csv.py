@@ -102,7 +102,7 @@ def test_a_declared_encoding_is_read(tmp_path: Path) -> None:
 def test_utf_8_is_not_read_as_another_encoding(tmp_path: Path) -> None:
     (tmp_path / "objects.csv").write_bytes(GOOD.encode())
     source = FolderSource(directory=str(tmp_path), encoding="cp1252")
-    with pytest.raises(SourceError, match="'objects.csv' is UTF-8, but the source is set to"):
+    with pytest.raises(SourceError, match=r"'objects\.csv' is UTF-8, but the source is set to"):
         rows(source)
 
 
@@ -135,12 +135,12 @@ def test_each_line_that_is_not_text_is_found(tmp_path: Path) -> None:
 
 
 def test_a_header_that_is_not_text_is_told(write: Write) -> None:
-    with pytest.raises(SourceError, match="'objects.csv' is not utf-8: line 1 has the byte 0xE9"):
+    with pytest.raises(SourceError, match=r"'objects\.csv' is not utf-8: line 1 has the byte 0xE9"):
         rows(write("id,titlé,note\n".encode("cp1252")))
 
 
 def test_utf_16_cut_in_a_character_is_told(write: Write) -> None:
-    with pytest.raises(SourceError, match="'objects.csv' is not utf-16"):
+    with pytest.raises(SourceError, match=r"'objects\.csv' is not utf-16"):
         rows(write("id,title,note\n1,a,b\n".encode("utf-16") + b"\n"))
 
 
@@ -200,7 +200,7 @@ def test_a_source_that_never_ends_its_last_line_may_say_so(tmp_path: Path) -> No
 
 
 def test_an_empty_file_is_no_table(write: Write) -> None:
-    with pytest.raises(SourceError, match="'objects.csv' is empty: it has not even a header"):
+    with pytest.raises(SourceError, match=r"'objects\.csv' is empty: it has not even a header"):
         rows(write(""))
 
 

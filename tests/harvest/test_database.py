@@ -109,7 +109,9 @@ def test_what_is_no_database_is_told(tmp_path: Path) -> None:
 
 def test_text_that_is_no_text_stops_the_harvest(fill: Fill) -> None:
     source = fill((1, "a"), (2, b"\xff\xfe"))
-    with pytest.raises(SourceError, match="Table 'objects' of 'tms.db' cannot be read to its end"):
+    with pytest.raises(
+        SourceError, match=r"Table 'objects' of 'tms\.db' cannot be read to its end"
+    ):
         source.harvest("objects", Objects).collect()
 
 

@@ -114,7 +114,7 @@ def test_a_missing_sheet_is_told_with_those_there(tmp_path: Path) -> None:
 
 def test_an_empty_sheet_is_told(tmp_path: Path) -> None:
     workbook(tmp_path / "terms.xlsx", One=[])
-    with pytest.raises(SourceError, match="Sheet 'One' of 'terms.xlsx' is empty"):
+    with pytest.raises(SourceError, match=r"Sheet 'One' of 'terms\.xlsx' is empty"):
         FolderSource(directory=str(tmp_path)).harvest("terms", Terms)
 
 

@@ -53,8 +53,8 @@ def _versions(table: StoredTable, older: str | None, newer: str | None) -> tuple
     known = versions(table)
     if len(known) < 2:  # noqa: PLR2004
         message = (
-            f"'{table.name}' has no two versions to compare. An earlier one is kept from the second "
-            "time on that the table is written."
+            f"'{table.name}' has no two versions to compare. An earlier one is kept from the "
+            "second time on that the table is written."
         )
         raise ProjectError(message)
     after = find_version(table, newer) if newer else _published(known)

@@ -40,7 +40,7 @@ def polars_options(path: UPath) -> dict[str, Any] | None:
             if found.get("aws_endpoint_url", "").startswith("http://"):
                 found["aws_allow_http"] = "true"
             return found
-        case "az" | "abfs" | "abfss" | "adl":
+        case "az" | "abfs" | "abfss":
             return _renamed(options, _AZURE)
         case "gs" | "gcs":
             return _renamed(options, _GCS)

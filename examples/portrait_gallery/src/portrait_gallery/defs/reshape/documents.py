@@ -4,7 +4,7 @@ import dagster as dg
 import polars as pl
 from collectionflow import Frame
 
-from portrait_gallery.contracts import PERSON, EnrichedObjects, LinkedPeople, ObjectDocuments
+from portrait_gallery.contracts import EnrichedObjects, LinkedPeople, ObjectDocuments
 
 NON_PORTRAIT = "(Non-Portrait)"
 
@@ -13,54 +13,55 @@ NON_PORTRAIT = "(Non-Portrait)"
 def object_documents(
     enriched_objects: Frame[EnrichedObjects], linked_people: Frame[LinkedPeople]
 ) -> Frame[ObjectDocuments]:
-    """One document an object, ordered by id, with its people as lists in display order."""
+    """One document an object, ordered by id, with its people as lists in display order.
+
+    An object is a portrait unless the museum links it to "(Non-Portrait)".
+    """
     return reshape(enriched_objects, linked_people)
 
 
 def reshape(objects: pl.LazyFrame, people: pl.LazyFrame) -> pl.LazyFrame:
     """Return `ObjectDocuments` from `EnrichedObjects` and `LinkedPeople`, both in object order.
 
-    A join would hold the lists of all objects in memory. As both tables are in the order of the
-    objects, they are merged like two drawers of cards, and one object's cards become its document.
+    A join would hold the people of all objects in memory. As both tables are in the order of the
+    objects, they are merged like two drawers of cards, and an object's two cards make a document.
     """
-    cards = object_cards(objects)
-    others = person_cards(people, object_type=cards.collect_schema()["object"])
-    object_, role, person = pl.col("object"), pl.col("role"), pl.col("person")
+    description, group = pl.col("description").struct, pl.col("people").struct
     return (
-        cards.merge_sorted(others, key="object_id")
-        .set_sorted("object_id")
+        merged(description_cards(objects), people_cards(people))
         .group_by("object_id", maintain_order=True)
-        .agg(
-            object_.drop_nulls().first(),
-            is_non_portrait=(person.struct.field("name") == NON_PORTRAIT).any(),
-            sitters=person.filter(role == "sitter"),
-            artists=person.filter(role == "artist"),
-            related=person.filter(role == "related"),
-        )
+        .agg(pl.col("description", "people").drop_nulls().first())
         .select(
             id="object_id",
-            number=object_.struct.field("number"),
-            title=object_.struct.field("title"),
-            other_titles=object_.struct.field("other_titles"),
-            classification=object_.struct.field("classification"),
-            medium=object_.struct.field("medium"),
-            dimensions=object_.struct.field("dimensions"),
-            credit_line=object_.struct.field("credit_line"),
-            date=object_.struct.field("date"),
-            is_portrait=~pl.col("is_non_portrait"),
-            sitters="sitters",
-            artists="artists",
-            related="related",
-            image=object_.struct.field("image"),
+            number=description.field("number"),
+            title=description.field("title"),
+            other_titles=description.field("other_titles"),
+            classification=description.field("classification"),
+            medium=description.field("medium"),
+            dimensions=description.field("dimensions"),
+            credit_line=description.field("credit_line"),
+            date=description.field("date"),
+            is_portrait=group.field("is_portrait").fill_null(value=True),
+            sitters=group.field("sitters").fill_null([]),
+            artists=group.field("artists").fill_null([]),
+            related=group.field("related").fill_null([]),
+            image=description.field("image"),
         )
     )
 
 
-def object_cards(objects: pl.LazyFrame) -> pl.LazyFrame:
+def description_cards(objects: pl.LazyFrame) -> pl.LazyFrame:
     """Return one card an object: all of its document but the people."""
+    date = pl.struct(text="dated", earliest_year="earliest_year", latest_year="latest_year")
+    image = pl.struct(
+        url="image_url",
+        is_thumbnail="image_is_thumbnail",
+        credit="image_credit",
+        rights="image_rights",
+    )
     return objects.select(
         "object_id",
-        object=pl.struct(
+        description=pl.struct(
             number="object_number",
             title="title",
             other_titles="other_titles",
@@ -68,26 +69,15 @@ def object_cards(objects: pl.LazyFrame) -> pl.LazyFrame:
             medium="medium",
             dimensions="dimensions",
             credit_line="credit_line",
-            date=_date(),
-            image=pl.when(pl.col("image_url").is_not_null()).then(_image()),
+            date=date,
+            image=pl.when(pl.col("image_url").is_not_null()).then(image),
         ),
-        role=pl.lit(None, pl.String),
-        person=pl.lit(None, PERSON),
     )
 
 
-def person_cards(people: pl.LazyFrame, object_type: pl.DataType) -> pl.LazyFrame:
-    """Return one card a link: the person, and the role unless a placeholder stands in for one."""
-    return people.select(
-        "object_id",
-        object=pl.lit(None, object_type),
-        role=pl.when(~pl.col("is_placeholder")).then("role"),
-        person=_person(),
-    )
-
-
-def _person() -> pl.Expr:
-    return pl.struct(
+def people_cards(people: pl.LazyFrame) -> pl.LazyFrame:
+    """Return one card an object that has people: a list for each role, placeholders left out."""
+    person = pl.struct(
         id="constituent_id",
         name="name",
         credit="credit",
@@ -96,16 +86,29 @@ def _person() -> pl.Expr:
         fields="fields",
         life=pl.struct(text="life_dates", begin_year="begin_year", end_year="end_year"),
     )
+    is_listed = ~pl.col("is_placeholder")
+    return (
+        people.set_sorted("object_id")
+        .group_by("object_id", maintain_order=True)
+        .agg(
+            is_portrait=(pl.col("name") != NON_PORTRAIT).all(),
+            sitters=person.filter(is_listed, pl.col("role") == "sitter"),
+            artists=person.filter(is_listed, pl.col("role") == "artist"),
+            related=person.filter(is_listed, pl.col("role") == "related"),
+        )
+        .select("object_id", people=pl.struct("is_portrait", "sitters", "artists", "related"))
+    )
 
 
-def _date() -> pl.Expr:
-    return pl.struct(text="dated", earliest_year="earliest_year", latest_year="latest_year")
-
-
-def _image() -> pl.Expr:
-    return pl.struct(
-        url="image_url",
-        is_thumbnail="image_is_thumbnail",
-        credit="image_credit",
-        rights="image_rights",
+def merged(descriptions: pl.LazyFrame, people: pl.LazyFrame) -> pl.LazyFrame:
+    """Return the cards of both drawers in one, in object order; each has one of the two texts."""
+    no_description = pl.lit(None, descriptions.collect_schema()["description"])
+    no_people = pl.lit(None, people.collect_schema()["people"])
+    return (
+        descriptions.select("object_id", "description", people=no_people)
+        .merge_sorted(
+            people.select("object_id", no_description.alias("description"), "people"),
+            key="object_id",
+        )
+        .set_sorted("object_id")
     )
