@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 EXAMPLE := examples/portrait_gallery
 export UV_COMPILE_BYTECODE := 1
+export NO_MKDOCS_2_WARNING := 1
 UV = $(shell scripts/uv-path)
 
 help: ## Show what there is

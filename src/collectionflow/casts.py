@@ -27,7 +27,7 @@ def casts(contract: Contract, present: Mapping[str, pl.DataType]) -> dict[str, p
     and a type becomes any type. Other casts could change a value: they are left out, and the gate
     refuses the type.
 
-    Example:
+    Examples:
         >>> import pandera.polars as pa
         >>> import polars as pl
         >>> from collectionflow.casts import casts

@@ -70,7 +70,7 @@ def contract_of(schema: Any) -> Contract:
             rows), or gives a column by a regular expression or with half a type. A contract names
             its columns and their types.
 
-    Example:
+    Examples:
         >>> import pandera.polars as pa
         >>> from collectionflow.contract import contract_of
         >>> class Objects(pa.DataFrameModel):

@@ -18,7 +18,7 @@ import dagster as dg
 class CollectionflowError(Exception):
     """Anything that collectionflow raises on purpose.
 
-    Example:
+    Examples:
         >>> from collectionflow.errors import CollectionflowError, SourceError
         >>> issubclass(SourceError, CollectionflowError)
         True
@@ -30,7 +30,7 @@ class StopRun(dg.Failure, CollectionflowError):
 
     The message is for a registrar, `metadata` for the Dagster UI.
 
-    Example:
+    Examples:
         >>> from collectionflow.errors import StopRun
         >>> StopRun("Table 'objects' is missing.").allow_retries
         False

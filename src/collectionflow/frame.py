@@ -21,7 +21,7 @@ class _Frame(metaclass=_FrameType):
     On an asset's input, exactly the schema's columns are read. On its output, the schema is the
     gate: a table that breaks it is not published.
 
-    Example:
+    Examples:
         >>> import dagster as dg
         >>> import pandera.polars as pa
         >>> from collectionflow import Frame
@@ -58,7 +58,7 @@ else:
 def is_frame(annotation: object) -> bool:
     """Tell whether an annotation is `Frame` or a `Frame[...]`.
 
-    Example:
+    Examples:
         >>> from collectionflow import Frame
         >>> from collectionflow.frame import is_frame
         >>> is_frame(Frame)
@@ -72,7 +72,7 @@ def schema_of(annotation: object) -> Any:
 
     `Frame[S]` may stand inside an `Optional[...]`.
 
-    Example:
+    Examples:
         >>> import pandera.polars as pa
         >>> from collectionflow import Frame
         >>> from collectionflow.frame import schema_of

@@ -35,7 +35,7 @@ def pipeline_job(
     Raises:
         ValueError: where neither groups nor assets are named.
 
-    Example:
+    Examples:
         >>> from collectionflow import pipeline_job
         >>> job = pipeline_job(
         ...     "collection",

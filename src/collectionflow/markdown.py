@@ -14,7 +14,7 @@ def markdown_table(
 
     Long values are cut, line ends become spaces, nulls are empty.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> from collectionflow.markdown import markdown_table
         >>> print(markdown_table(pl.DataFrame({"id": [1, 2], "title": ["A | B", None]})))
@@ -36,7 +36,7 @@ def markdown_table(
 def bullet_list(lines: Iterable[str]) -> str:
     """Return lines as a Markdown list.
 
-    Example:
+    Examples:
         >>> from collectionflow.markdown import bullet_list
         >>> print(bullet_list(["one", "two"]))
         - one

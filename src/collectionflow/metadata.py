@@ -24,7 +24,7 @@ def column_schema(
 ) -> dg.TableSchema:
     """Return a Polars schema as the Dagster UI shows it, with the contract's descriptions.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> from collectionflow.metadata import column_schema
         >>> column_schema({"title": pl.String()}).columns[0].type
@@ -42,7 +42,7 @@ def column_schema(
 def preview(table: pl.LazyFrame) -> str:
     """Return the first rows as Markdown: ten, or as few as three where that is seen at a glance.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> from collectionflow.metadata import preview
         >>> print(preview(pl.LazyFrame({"id": [1], "title": ["Portrait"]})))

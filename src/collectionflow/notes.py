@@ -67,7 +67,7 @@ def current_notes() -> Notes:
 def warn(message: str) -> None:
     """Show a warning in the log and on the page of the asset that is being materialized.
 
-    Example:
+    Examples:
         >>> from collectionflow import warn
         >>> warn("12 images have no rights statement.")
     """
@@ -79,7 +79,7 @@ def add_chart(title: str, draw: "Callable[[pl.LazyFrame], alt.TopLevelMixin]") -
 
     `draw` receives the table as storage wrote it, so the chart costs no second computation.
 
-    Example:
+    Examples:
         >>> import altair as alt
         >>> import polars as pl
         >>> from collectionflow import add_chart

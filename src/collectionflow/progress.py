@@ -16,7 +16,7 @@ _listeners: list[Listener] = []
 def listening(listener: Listener) -> Generator[None]:
     """Call `listener(table, rows)` while tables are written in this process.
 
-    Example:
+    Examples:
         >>> from collectionflow.progress import listening
         >>> with listening(lambda table, rows: print(table, rows)):
         ...     pass

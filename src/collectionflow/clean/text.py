@@ -16,7 +16,7 @@ def tidy(column: str | pl.Expr, *, missing: Collection[str] = ("NULL",)) -> pl.E
     Line ends, tabs and no-break spaces count as spaces. `missing` are the source's own words for
     "no value", compared in full and with case, since someone may be called Null.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> from collectionflow.clean import tidy
         >>> objects = pl.DataFrame({"medium": [" Ink  on\npaper ", "NULL", "  ", None]})

@@ -39,7 +39,7 @@ _WRITTEN_DATE: Final = (
 def known_year(column: str | pl.Expr, *, unknown: int = 0) -> pl.Expr:
     """Return a year, null where the source writes `unknown` for one that it does not know.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> from collectionflow.clean import known_year
         >>> pl.DataFrame({"begin": [1865, 0, -100]}).select(known_year("begin"))["begin"].to_list()
@@ -57,7 +57,7 @@ def earliest_year(column: str | pl.Expr) -> pl.Expr:
     as the year itself; a remark in parentheses at the end is left out. A century is read as 1800
     to 1899, its thirds begin at 1800, 1834 and 1867. A text with anything else in it is null.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> from collectionflow.clean import earliest_year, latest_year
         >>> dated = ["c. 1984", "1865-66", "born 20 Jan 1971", "early 19th Century", "? - 1850"]
@@ -75,7 +75,7 @@ def latest_year(column: str | pl.Expr) -> pl.Expr:
 
     Reads what `earliest_year` reads.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> from collectionflow.clean import latest_year
         >>> dates = pl.DataFrame({"dated": ["1850s", "1848 - c. 1981", "after 1806", "Tuesday"]})

@@ -28,7 +28,7 @@ class DatabaseSource(TableSource):
     Cells arrive as text, since a SQLite column may hold values of any type; numbers keep all
     their digits. A schema with `coerce = True` has storage cast them strictly.
 
-    Example:
+    Examples:
         >>> import dagster as dg
         >>> from collectionflow.harvest import DatabaseSource
         >>> source = DatabaseSource(url=dg.EnvVar("TMS_URL"), tables={"objects": "dbo_Objects"})

@@ -28,7 +28,7 @@ class FolderSource(TableSource):
     page. A file that is cut off, has rows of another width or bytes that are not text stops the
     harvest.
 
-    Example:
+    Examples:
         >>> import dagster as dg
         >>> import pandera.polars as pa
         >>> from collectionflow import Frame

@@ -18,7 +18,7 @@ class NdjsonTarget(Target):
 
     A reader sees the old file or the new one, never half a file.
 
-    Example:
+    Examples:
         >>> import dagster as dg
         >>> import polars as pl
         >>> from collectionflow.output import NdjsonTarget

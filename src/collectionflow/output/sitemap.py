@@ -28,7 +28,7 @@ class SitemapTarget(Target):
     text. The index takes its place last, so a crawler follows either the old sitemap or the new
     one; files of the old one are removed after that. The same URLs give the same files.
 
-    Example:
+    Examples:
         >>> import dagster as dg
         >>> import polars as pl
         >>> from collectionflow.output import SitemapTarget

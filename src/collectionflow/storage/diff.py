@@ -64,7 +64,7 @@ def diff(before: pl.LazyFrame, after: pl.LazyFrame, key: Sequence[str]) -> Diffe
     Raises:
         CollectionflowError: where the key is missing, has another type or is not unique.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> from collectionflow.storage.diff import diff
         >>> before = pl.LazyFrame({"id": [1, 2], "title": ["Sitter", "Hat"]})

@@ -44,7 +44,7 @@ def drop_guard(
     `warn` and `stop` are the shares of rows, or of a column's filled values, that may be lost.
     A table with a contract must have a row unless `allow_empty`.
 
-    Example:
+    Examples:
         >>> import dagster as dg
         >>> import polars as pl
         >>> from collectionflow import drop_guard
@@ -63,7 +63,7 @@ def guard_of(metadata: Mapping[str, Any]) -> DropGuard:
 def is_allowed(tags: Mapping[str, str], asset: str) -> bool:
     """Tell whether a run's tags let `asset` lose rows or values this once.
 
-    Example:
+    Examples:
         >>> from collectionflow.storage.drop_guard import is_allowed
         >>> is_allowed({"collectionflow/allow_drop": "objects, titles"}, "titles")
         True

@@ -45,7 +45,7 @@ def measure(table: pl.LazyFrame, rules: Iterable[Rule] = ()) -> Measurement:
     A value is filled unless it is null, an empty text, an empty list or not a number. A rule about
     a column that the table does not have, since it is optional, is left out.
 
-    Example:
+    Examples:
         >>> import polars as pl
         >>> from collectionflow.storage.gate import measure
         >>> measure(pl.LazyFrame({"title": ["Portrait", "", None]})).filled

@@ -48,7 +48,7 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
         Refused: when a table breaks its contract or lost too much. Nothing is published; the
             message says where the refused file lies.
 
-    Example:
+    Examples:
         >>> import dagster as dg
         >>> import polars as pl
         >>> from collectionflow import ParquetIOManager

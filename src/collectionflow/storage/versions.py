@@ -60,7 +60,7 @@ _FORMAT = "%Y%m%dT%H%M%S.%fZ"
 def new_version() -> str:
     """Return the name of a version that is written now; names sort by time.
 
-    Example:
+    Examples:
         >>> from collectionflow.storage.versions import new_version
         >>> new_version() < new_version()
         True

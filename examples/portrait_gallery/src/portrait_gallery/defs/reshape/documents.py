@@ -2,8 +2,8 @@
 
 import dagster as dg
 import polars as pl
-from collectionflow import Frame
 
+from collectionflow import Frame
 from portrait_gallery.contracts import EnrichedObjects, LinkedPeople, ObjectDocuments
 
 NON_PORTRAIT = "(Non-Portrait)"
