@@ -37,10 +37,10 @@ def _measured_steps(iterator: Iterator[Any]) -> Iterator[Any]:
 if threading.gettrace() is not None:
     _register_io_source = polars.io.plugins.register_io_source
     _map_batches = pl.LazyFrame.map_batches
-    polars.io.plugins.register_io_source = lambda source, **options: _register_io_source(
+    polars.io.plugins.register_io_source = lambda source, **options: _register_io_source(  # ty: ignore[invalid-assignment]
         _measured(source), **options
     )
-    pl.LazyFrame.map_batches = lambda frame, function, **options: _map_batches(
+    pl.LazyFrame.map_batches = lambda frame, function, **options: _map_batches(  # ty: ignore[invalid-assignment]
         frame, _measured(function), **options
     )
 
@@ -82,8 +82,15 @@ class Run:
         return [path.name for path in partial.iterdir()] if partial.exists() else []
 
 
+@pytest.fixture(scope="session")
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Keep the events of all runs in memory: one instance, since to make one takes longer than a run."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Run]:
+def run(tmp_path: Path, instance: dg.DagsterInstance) -> Callable[..., Run]:
     """Materialize assets on a ParquetIOManager in one folder, as often as a test likes."""
 
     def run(
@@ -103,6 +110,7 @@ def run(tmp_path: Path) -> Callable[..., Run]:
             tags=tags,
             selection=selection,
             raise_on_error=False,
+            instance=instance,
         )
         return Run(result=result, folder=folder)
 

@@ -24,7 +24,7 @@ def workbook(path: Path, **sheets: list[list[object]]) -> Path:
             for row, cells in enumerate(table):
                 for column, cell in enumerate(cells):
                     if hasattr(cell, "year"):
-                        sheet.write_datetime(row, column, cell, date)  # ty: ignore[invalid-argument-type]
+                        sheet.write_datetime(row, column, cell, date)
                     elif cell == "=1/0":
                         sheet.write_formula(row, column, "=1/0", None, "#DIV/0!")
                     else:

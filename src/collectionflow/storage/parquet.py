@@ -130,6 +130,12 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
             return self._load_all_partitions(context)
         return super().load_input(context)
 
+    def load_partitions(self, context: dg.InputContext) -> Any:
+        """Return one frame, or a dict of frames in the order of their partitions' keys."""
+        loaded = super().load_partitions(context)
+        # Dagster's partition mappings give the keys in another order in each process.
+        return dict(sorted(loaded.items())) if isinstance(loaded, dict) else loaded
+
     def load_from_path(self, context: dg.InputContext, path: UPath) -> Any:
         """Return one stored table as the parameter's annotation asks."""
         if not path.exists():
@@ -148,12 +154,12 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
         return loaded
 
     def _load_all_partitions(self, context: dg.InputContext) -> pl.LazyFrame | pl.DataFrame | None:
-        """Return all partitions that the parameter covers as one frame."""
-        paths = self._get_paths_for_partitions(context).values()
+        """Return all partitions that the parameter covers as one frame, in their keys' order."""
+        paths = self._get_paths_for_partitions(context)
         metadata = context.definition_metadata or {}
         may_be_absent = metadata.get("allow_missing_partitions", False) or may_be_none(context)
         frames = []
-        for path in paths:
+        for _, path in sorted(paths.items()):
             if path.exists():
                 frames.append(self._selected(context, path))
             elif not may_be_absent:

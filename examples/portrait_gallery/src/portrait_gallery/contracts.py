@@ -166,10 +166,8 @@ class EnrichedObjects(CleanedObjects):
     image_rights: str = pa.Field(nullable=True)
 
 
-DATE = pl.Struct({"text": pl.String, "earliest_year": pl.Int32, "latest_year": pl.Int32})
-IMAGE = pl.Struct(
-    {"url": pl.String, "is_thumbnail": pl.Boolean, "credit": pl.String, "rights": pl.String}
-)
+DATE = {"text": pl.String, "earliest_year": pl.Int32, "latest_year": pl.Int32}
+IMAGE = {"url": pl.String, "is_thumbnail": pl.Boolean, "credit": pl.String, "rights": pl.String}
 PERSON = pl.Struct(
     {
         "id": pl.Int64,
@@ -194,12 +192,12 @@ class ObjectDocuments(pa.DataFrameModel):
     medium: str = pa.Field(nullable=True)
     dimensions: str = pa.Field(nullable=True)
     credit_line: str = pa.Field(nullable=True)
-    date: DATE
+    date: Annotated[pl.Struct, DATE]
     is_portrait: bool
     sitters: Annotated[pl.List, PERSON]
     artists: Annotated[pl.List, PERSON]
     related: Annotated[pl.List, PERSON]
-    image: IMAGE = pa.Field(nullable=True)
+    image: Annotated[pl.Struct, IMAGE] = pa.Field(nullable=True)
 
 
 class ObjectPages(pa.DataFrameModel):

@@ -25,7 +25,10 @@ def _assets(stage: ModuleType, kinds: set[str]) -> Iterator[dg.AssetsDefinition]
     """Yield the assets in a stage's folder, with what all of them share."""
     group = stage.__name__.rpartition(".")[-1]
     for asset in dg.load_assets_from_package_module(stage, group_name=group):
-        yield asset.map_asset_specs(lambda spec: spec.merge_attributes(kinds=kinds, owners=OWNERS))
+        if isinstance(asset, dg.AssetsDefinition):
+            yield asset.map_asset_specs(
+                lambda spec: spec.merge_attributes(kinds=kinds, owners=OWNERS)
+            )
 
 
 defs = dg.Definitions(
