@@ -14,9 +14,10 @@ from collectionflow.markdown import CELL_CHARACTERS, markdown_table
 if TYPE_CHECKING:
     import altair as alt
 
-PREVIEW_ROWS = (10, 5, 3)
-# The Dagster UI shows Markdown below this length in place, and longer Markdown behind a link.
-_SHOWN_IN_PLACE = 1_000
+PREVIEW_ROWS = 10
+# A page has room for about so many columns; of a wider table, three rows are shown side by side.
+WIDE_COLUMNS = 5
+TURNED_ROWS = 3
 
 
 def column_schema(
@@ -40,7 +41,7 @@ def column_schema(
 
 
 def preview(table: pl.LazyFrame) -> str:
-    """Return the first rows as Markdown: ten, or as few as three where that is seen at a glance.
+    """Return the first rows as Markdown; a wide table is turned, a line a column.
 
     Examples:
         >>> import polars as pl
@@ -50,13 +51,34 @@ def preview(table: pl.LazyFrame) -> str:
         |---|---|
         | 1 | Portrait |
     """
-    rows = table.head(PREVIEW_ROWS[0]).collect()
-    texts = [
-        markdown_table(rows.head(count), cell_characters=characters, is_aligned=False)
-        for characters in (CELL_CHARACTERS, CELL_CHARACTERS // 2)
-        for count in PREVIEW_ROWS
+    is_wide = len(table.collect_schema()) > WIDE_COLUMNS
+    rows = table.head(TURNED_ROWS if is_wide else PREVIEW_ROWS).collect()
+    return markdown_table(
+        turned(rows) if is_wide else rows,
+        cell_characters=CELL_CHARACTERS // 2 if is_wide else CELL_CHARACTERS,
+        is_aligned=False,
+    )
+
+
+def turned(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return a frame with a line for each column and a column of text for each row.
+
+    Examples:
+        >>> import polars as pl
+        >>> from collectionflow.metadata import turned
+        >>> turned(pl.DataFrame({"id": [1, 2], "title": ["Hat", None]})).rows()
+        [('id', '1', '2'), ('title', 'Hat', None)]
+    """
+    values = [
+        [None if cell is None else str(cell) for cell in rows.get_column(name).to_list()]
+        for name in rows.columns
     ]
-    return next((text for text in texts if len(text) < _SHOWN_IN_PLACE), texts[0])
+    columns = {
+        f"row {number + 1}": [each[number] for each in values] for number in range(len(rows))
+    }
+    return pl.DataFrame(
+        {"column": rows.columns, **columns}, schema_overrides=dict.fromkeys(columns, pl.String)
+    )
 
 
 def picture(chart: "alt.TopLevelMixin", title: str) -> dg.MetadataValue:

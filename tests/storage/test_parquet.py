@@ -60,11 +60,8 @@ def test_a_refused_table_leaves_the_published_one(run: Callable[..., Any]) -> No
     assert result.leftovers() == []
 
 
-def test_a_refusal_is_a_failure_with_counts_rows_and_path_that_is_not_retried(
-    run: Callable[..., Any],
-) -> None:
+def test_a_refusal_shows_rows_and_where_the_table_is_kept(run: Callable[..., Any]) -> None:
     failure = run(asset_of(BAD)).failure()
-    assert failure.allow_retries is False
     rows = failure.metadata["'object_id' must be unique"].value
     assert (
         rows == "| row | object_id |\n|-----|-----------|\n| 1   | 1         |\n| 2   | 1         |"

@@ -8,12 +8,12 @@ import click
 import polars as pl
 from rich.markup import escape
 from rich.table import Table
-from rich.text import Text
 from rich.tree import Tree
 
 from collectionflow.cli._project import load_project, project_option
-from collectionflow.cli._screen import cell_text, console, explained, print_json
+from collectionflow.cli._screen import console, explained, frame_table, print_json
 from collectionflow.errors import ProjectError
+from collectionflow.metadata import turned
 from collectionflow.storage import _files
 from collectionflow.storage.gate import Measurement, measure
 from collectionflow.storage.versions import StoredTable, Version, versions
@@ -55,20 +55,8 @@ def _show(
     console.print(f"[bold]{escape(table.name)}[/bold]  {measurement.rows:,} rows")
     console.print(escape(_files.location(table.path)), soft_wrap=True, style="dim")
     console.print(_schema_tree(schema, measurement))
-    console.print(_sample_table(sample))
+    console.print(frame_table(turned(sample), "Sample"))
     console.print(_versions_table(kept))
-
-
-def _sample_table(sample: pl.DataFrame) -> Table:
-    """Return the sample with a line a column, since tables are wider than terminals."""
-    table = Table(title="Sample", title_justify="left", title_style="bold")
-    table.add_column("column", style="bold", no_wrap=True)
-    for number in range(1, sample.height + 1):
-        table.add_column(f"row {number}", no_wrap=True, overflow="ellipsis")
-    for name in sample.columns:
-        values = sample.get_column(name).to_list()
-        table.add_row(escape(name), *(Text(cell_text(value)) for value in values))
-    return table
 
 
 def _schema_tree(schema: Mapping[str, pl.DataType], measurement: Measurement) -> Tree:
