@@ -29,11 +29,10 @@ def frame_table(frame: pl.DataFrame, title: str = "") -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for name, dtype in frame.schema.items():
         justify = "right" if dtype.is_numeric() else "left"
-        table.add_column(escape(name), justify=justify, no_wrap=True, overflow="ellipsis")
+        # The first column says what a line is about, so it is never broken.
+        table.add_column(escape(name), justify=justify, no_wrap=not table.columns)
     for row in frame.iter_rows():
         table.add_row(*(Text(cell_text(value)) for value in row))
-    # The first column says what a line is about, so it is the last to be cut.
-    table.columns[0].min_width = max(map(len, (frame.columns[0], *map(cell_text, frame[:, 0]))))
     return table
 
 

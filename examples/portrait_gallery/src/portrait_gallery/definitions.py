@@ -9,7 +9,7 @@ from types import ModuleType
 import dagster as dg
 
 from portrait_gallery.defs import checks, clean, enrich, harvest, jobs, output, reshape
-from portrait_gallery.resources import resources
+from portrait_gallery.resources import DATA, WEBSITE, chosen_source, resources
 
 OWNERS = ["team:collections"]
 STORED_AS = {
@@ -36,5 +36,5 @@ defs = dg.Definitions(
     asset_checks=dg.load_asset_checks_from_modules([checks]),
     jobs=[jobs.collection, jobs.documents],
     schedules=[jobs.nightly],
-    resources=resources(),
+    resources=resources(chosen_source(), DATA, WEBSITE),
 )
