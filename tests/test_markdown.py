@@ -19,7 +19,7 @@ def test_columns_are_not_aligned_where_space_is_scarce() -> None:
         "| id | title |",
         "|---|---|",
         r"| 1 | A \| B |",
-        "| 22 |  |",
+        "| 22 |   |",
     ]
 
 
