@@ -75,6 +75,13 @@ def test_anything_flat_becomes_text() -> None:
 
 
 @pytest.mark.parametrize(
+    "dtype", [pl.Int64, pl.String, pl.Date, pl.Enum(["a"]), pl.List(pl.String), pl.Float32]
+)
+def test_a_column_without_values_or_type_becomes_any_type(dtype: Any) -> None:
+    assert cast([None, None], dtype, pl.Null) == ([None, None], 0)
+
+
+@pytest.mark.parametrize(
     ("present", "wanted"),
     [
         (pl.Float64(), pl.Int64),

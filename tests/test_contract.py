@@ -165,6 +165,65 @@ def test_a_check_that_says_no_breaks_every_row() -> None:
     assert found["'end' must pass says_yes_or_no"] == 2
 
 
+class Selecting(pa.DataFrameModel):
+    begin: int
+    end: int
+
+    @pa.check("begin")
+    def by_name(cls, data: PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select(is_good=pl.col(data.key) > 1)
+
+    @pa.check("begin")
+    def in_a_list(cls, data: PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select([pl.col(data.key) > 1])
+
+    @pa.dataframe_check
+    def all_columns(cls, data: PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select(pl.all() > 1)
+
+    @pa.dataframe_check
+    def two_columns(cls, data: PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select(pl.col("begin", "end") > 1)
+
+    @pa.dataframe_check
+    def with_another_table(cls, data: PolarsData) -> pl.LazyFrame:
+        known = pl.LazyFrame({"begin": [2, 3]})
+        unknown = data.lazyframe.join(known, on="begin", how="anti")
+        return known.join(unknown, on="begin", how="full").select(pl.len() == 2)
+
+    @pa.dataframe_check
+    def of_all_rows(cls, data: PolarsData) -> pl.LazyFrame:
+        return data.lazyframe.select(pl.col("end").sum() > 100)
+
+
+def test_a_check_may_select_as_it_likes() -> None:
+    assert counts(Selecting, begin=[1, 2, 3], end=[2, 3, 1]) == {
+        "'begin' must be filled": 0,
+        "'end' must be filled": 0,
+        "'begin' must pass by_name": 1,
+        "'begin' must pass in_a_list": 1,
+        "must pass all_columns": 2,
+        "must pass two_columns": 2,
+        "must pass with_another_table": 3,
+        "must pass of_all_rows": 1,
+    }
+
+
+def test_a_check_of_the_library_on_all_values_is_a_rule() -> None:
+    class Roles(pa.DataFrameModel):
+        role: str = pa.Field(unique_values_eq=["maker", "sitter"])
+
+    assert list(counts(Roles, role=["maker", "maker"]).values()) == [0, 2]
+    assert list(counts(Roles, role=["maker", "sitter"]).values()) == [0, 0]
+
+
+def test_several_nulls_in_a_unique_column_repeat_each_other() -> None:
+    class Loose(pa.DataFrameModel):
+        number: str = pa.Field(unique=True, nullable=True)
+
+    assert counts(Loose, number=["a", None, None]) == {"'number' must be unique": 1}
+
+
 def test_null_breaks_a_check_that_does_not_ignore_it() -> None:
     class Strict(pa.DataFrameModel):
         year: int = pa.Field(nullable=True)
@@ -211,6 +270,49 @@ def test_a_column_by_regular_expression_is_refused() -> None:
 
     with pytest.raises(TypeError, match=r"regular expression\. Name each column"):
         contract_of(Loose)
+
+
+def test_a_default_is_refused() -> None:
+    class Filled(pa.DataFrameModel):
+        rights: str = pa.Field(default="unknown")
+
+    with pytest.raises(TypeError, match=r"^Column 'rights' of Filled sets 'default'"):
+        contract_of(Filled)
+
+
+@pytest.mark.parametrize("dtype", [pl.List, pl.Array, pl.Struct, pl.Enum])
+def test_half_a_type_is_refused(dtype: Any) -> None:
+    model = type("Half", (pa.DataFrameModel,), {"__annotations__": {"terms": dtype}})
+    expected = f"^Column 'terms' has the type {dtype}, which does not say what it holds. Write it"
+    with pytest.raises(TypeError, match=expected):
+        contract_of(model)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "dtype"),
+    [
+        (int, pl.Int64()),
+        (str, pl.String()),
+        (list[str], pl.List(pl.String)),
+        (pl.Date, pl.Date()),
+        (pl.Datetime("ms", "UTC"), pl.Datetime("ms", "UTC")),
+        (pl.Decimal(10, 2), pl.Decimal(10, 2)),
+        (pl.Enum(["a", "b"]), pl.Enum(["a", "b"])),
+        (pl.Struct({"a": pl.Int64}), pl.Struct({"a": pl.Int64})),
+    ],
+)
+def test_a_type_is_the_polars_type(annotation: Any, dtype: pl.DataType) -> None:
+    model = type("Typed", (pa.DataFrameModel,), {"__annotations__": {"value": annotation}})
+    assert contract_of(model).dtypes == {"value": dtype}
+
+
+def test_a_contract_is_coerced_as_a_whole_or_by_column() -> None:
+    class ByColumn(pa.DataFrameModel):
+        object_id: int = pa.Field(coerce=True)
+        title: str
+
+    assert contract_of(ByColumn).coerced == {"object_id"}
+    assert contract_of(_configured(coerce=True)).coerced == {"id"}
 
 
 def test_a_contract_is_a_value() -> None:

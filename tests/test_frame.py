@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from collectionflow import Frame
-from collectionflow.frame import schema_of
+from collectionflow.frame import is_frame, schema_of
 
 
 class Objects(pa.DataFrameModel):
@@ -19,6 +19,13 @@ def test_the_annotation_carries_its_schema() -> None:
 
 def test_the_same_annotation_is_the_same_class() -> None:
     assert Frame[Objects] is Frame[Objects]
+
+
+def test_a_frame_is_known_with_and_without_a_schema() -> None:
+    assert is_frame(Frame)
+    assert is_frame(Frame[Objects])
+    assert not is_frame(pl.LazyFrame)
+    assert not is_frame(Objects)
 
 
 @pytest.mark.parametrize("annotation", [Optional[Frame[Objects]], Frame[Objects] | None])

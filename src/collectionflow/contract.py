@@ -66,9 +66,9 @@ def contract_of(schema: Any) -> Contract:
     """Return the contract of a Pandera `DataFrameModel`.
 
     Raises:
-        TypeError: where the schema asks to mend data (parsers, defaults, added columns, dropped
-            rows), or gives a column by a regular expression or with half a type. A contract names
-            its columns and their types.
+        TypeError: where the schema asks to mend data (defaults, added columns, dropped rows), or
+            gives a column by a regular expression or with half a type. A contract names its
+            columns and their types.
 
     Examples:
         >>> import pandera.polars as pa
@@ -103,13 +103,11 @@ def contract_of(schema: Any) -> Contract:
 
 def _refuse_unsupported(schema: Any) -> None:
     """Refuse what a contract would otherwise ignore without a word."""
-    options = ("parsers", "ordered", "add_missing_columns", "drop_invalid_rows")
+    options = ("ordered", "add_missing_columns", "drop_invalid_rows")
     for option in options:
         if getattr(schema, option):
             raise TypeError(_unsupported(schema.name, option))
     for name, column in schema.columns.items():
-        if column.parsers:
-            raise TypeError(_unsupported(f"Column '{name}' of {schema.name}", "parsers"))
         if column.default is not None:
             raise TypeError(_unsupported(f"Column '{name}' of {schema.name}", "default"))
         if column.regex:
