@@ -40,7 +40,7 @@ def test_other_annotations_carry_none(annotation: object) -> None:
 
 @pytest.mark.parametrize("frame", [pl.LazyFrame({"a": [1]}), pl.DataFrame({"a": [1]})])
 def test_dagster_accepts_lazy_and_eager_frames(frame: object) -> None:
-    assert isinstance(frame, Frame[Objects])  # ty: ignore[invalid-argument-type]
+    assert isinstance(frame, Frame[Objects])
 
 
 def test_dagster_refuses_what_is_no_frame() -> None:
