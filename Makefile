@@ -1,7 +1,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 EXAMPLE := examples/portrait_gallery
-export UV_COMPILE_BYTECODE := 1
+
 export NO_MKDOCS_2_WARNING := 1
 UV = $(shell scripts/uv-path)
 
@@ -10,7 +10,7 @@ help: ## Show what there is
 
 setup: ## Install uv where it is missing, and everything that the other targets need
 	@scripts/ensure-uv
-	@$$(scripts/uv-path) sync --locked --quiet
+	@UV_COMPILE_BYTECODE=1 $$(scripts/uv-path) sync --locked --quiet
 
 demo: setup ## Run the example pipeline on its offline sample
 	$(UV) run --locked collectionflow run collection --project $(EXAMPLE)
