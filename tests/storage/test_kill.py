@@ -3,7 +3,6 @@
 import multiprocessing
 import random
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
@@ -94,22 +93,18 @@ def seconds_of_a_whole_run(processes: ForkServerContext, table: StoredTable) -> 
     return time.monotonic() - begin
 
 
-def moments(longest: float) -> Iterator[float]:
-    dice = random.Random(1984)  # noqa: S311 (dice, no secret)
-    return (dice.uniform(0, longest) for _ in range(KILLS))
-
-
 def test_a_killed_run_leaves_the_old_table_or_the_new_one(
     processes: ForkServerContext, table: StoredTable
 ) -> None:
     seconds_of_a_whole_run(processes, table)  # The first one loads the libraries.
     longest = 1.3 * median(seconds_of_a_whole_run(processes, table) for _ in range(5))
+    dice = random.Random(1984)  # noqa: S311 (dice, no secret)
     generations, killed_while_writing = [0], 0
-    for number, moment in enumerate(moments(longest), start=1):
+    for number in range(1, KILLS + 1):
         # One in five breaks the contract: it must never be seen, wherever it is killed.
         generation = number if number % 5 else -number
         process = started(processes, table, generation)
-        time.sleep(moment)
+        time.sleep(dice.uniform(0, longest))
         process.kill()
         process.join()
         left = partial_files(table)
@@ -119,6 +114,8 @@ def test_a_killed_run_leaves_the_old_table_or_the_new_one(
         assert found in {generations[-1], number}
         if found != generations[-1]:
             generations.append(found)
+        # A machine that is busy with other things now must not make all kills early or late.
+        longest *= 0.96 if left == [] else 1.02
     assert killed_while_writing > KILLS // 4, "The kills missed the writing."
     assert len(generations) > KILLS // 20, "The kills missed the publishing."
     assert all(generation % 5 for generation in generations[1:])
