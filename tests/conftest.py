@@ -17,16 +17,21 @@ def _measured(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that coverage also sees on the threads of Polars, which it cannot know."""
 
     def call(*arguments: Any, **options: Any) -> Any:
-        sys.settrace(threading.gettrace())
+        _measure_this_thread()
         found = function(*arguments, **options)
         return _measured_steps(found) if isinstance(found, Iterator) else found
 
     return call
 
 
+def _measure_this_thread() -> None:
+    if sys.gettrace() is None:
+        sys.settrace(threading.gettrace())
+
+
 def _measured_steps(iterator: Iterator[Any]) -> Iterator[Any]:
     while True:
-        sys.settrace(threading.gettrace())
+        _measure_this_thread()
         try:
             step = next(iterator)
         except StopIteration:
@@ -37,11 +42,15 @@ def _measured_steps(iterator: Iterator[Any]) -> Iterator[Any]:
 if threading.gettrace() is not None:
     _register_io_source = polars.io.plugins.register_io_source
     _map_batches = pl.LazyFrame.map_batches
+    _map_expression = pl.Expr.map_batches
     polars.io.plugins.register_io_source = lambda source, **options: _register_io_source(  # ty: ignore[invalid-assignment]
         _measured(source), **options
     )
     pl.LazyFrame.map_batches = lambda frame, function, **options: _map_batches(  # ty: ignore[invalid-assignment]
         frame, _measured(function), **options
+    )
+    pl.Expr.map_batches = lambda expression, function, **options: _map_expression(  # ty: ignore[invalid-assignment]
+        expression, _measured(function), **options
     )
 
 from collectionflow import ParquetIOManager  # noqa: E402 (after Polars is made to be measured)

@@ -19,6 +19,19 @@ def test_rows_are_counted_as_they_stream_and_the_frame_stays_the_same() -> None:
     assert [rows for _, rows in told] == sorted(rows for _, rows in told)
 
 
+def test_batches_of_several_threads_are_told_in_turn() -> None:
+    told: list[int] = []
+
+    def listen(_: str, rows: int) -> None:
+        time.sleep(0.002 * (rows % 7))
+        told.append(rows)
+
+    many = pl.LazyFrame({"object_id": range(500_000)})
+    counted(many, "objects", print, listen).collect()
+    assert told == sorted(told)
+    assert told[-1] == 500_000
+
+
 def test_listeners_hear_of_every_table_until_they_leave() -> None:
     first: list[tuple[str, int]] = []
     second: list[tuple[str, int]] = []

@@ -49,7 +49,7 @@ def browser() -> Iterator[Browser]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run the example's job twice, and serve what Dagster has to show of it."""
     home = tmp_path_factory.mktemp("home")
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n")
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(home),
@@ -82,15 +82,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def page(browser: Browser, server: str) -> Iterator[Page]:
     """Return an empty page that finds the server under relative addresses."""
     context = browser.new_context(base_url=server, viewport={"width": 1500, "height": 1000})
-    # Dagster greets whoever comes for the first time.
-    context.add_init_script("localStorage.setItem('dagster:nux', '1')")
     yield context.new_page()
     context.close()
 
 
 def test_the_asset_graph_shows_the_stages(page: Page) -> None:
     page.goto("/asset-groups")
-    _dismiss_greeting(page)
     for stage in ("harvest", "clean", "enrich", "reshape", "output"):
         expect(page.get_by_text(re.compile(f"^{stage}$")).first).to_be_visible(timeout=30_000)
     _expand_groups(page)
@@ -102,7 +99,6 @@ def test_the_asset_graph_shows_the_stages(page: Page) -> None:
 def test_an_assets_page_shows_preview_chart_and_checks(page: Page) -> None:
     page.set_viewport_size({"width": 1500, "height": 1900})
     page.goto("/assets/cleaned_objects")
-    _dismiss_greeting(page)
     metadata = page.locator("table").filter(has_text="preview")
     expect(metadata.get_by_text("object_number").first).to_be_visible(timeout=30_000)
     expect(page.get_by_text("Row count").first).to_be_visible()
@@ -118,7 +114,6 @@ def test_an_assets_page_shows_preview_chart_and_checks(page: Page) -> None:
 
 def test_a_checks_page_shows_counts_and_examples(page: Page) -> None:
     page.goto("/assets/harvested_constituent_terms?view=checks")
-    _dismiss_greeting(page)
     expect(page.get_by_text("terms_have_constituents").first).to_be_visible(timeout=30_000)
     expect(page.get_by_text(re.compile(r"rows, .* different ConstituentID")).first).to_be_visible()
     _screenshot(page, "checks")
@@ -138,13 +133,6 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
         else:
             return
     pytest.fail("The web server did not answer within a minute.")
-
-
-def _dismiss_greeting(page: Page) -> None:
-    page.wait_for_load_state("networkidle")
-    skip = page.get_by_text("Skip", exact=True)
-    if skip.count():
-        skip.click()
 
 
 def _expand_groups(page: Page) -> None:

@@ -1,5 +1,6 @@
 """How far a table is: rows written so far, told to whoever listens and to the log."""
 
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -41,15 +42,18 @@ def counted(
     own = [] if listener is None else [listener]
     rows = 0
     logged_at = time.monotonic()
+    lock = threading.Lock()
 
     def count(batch: pl.DataFrame) -> pl.DataFrame:
         nonlocal rows, logged_at
-        rows += batch.height
-        for each in [*_listeners, *own]:
-            each(table, rows)
-        if time.monotonic() - logged_at > LOG_EVERY_SECONDS:
-            logged_at = time.monotonic()
-            log(f"'{table}': {rows:,} rows written so far.")
+        # Polars calls from several threads at once: no batch may be lost or told out of turn.
+        with lock:
+            rows += batch.height
+            for each in [*_listeners, *own]:
+                each(table, rows)
+            if time.monotonic() - logged_at > LOG_EVERY_SECONDS:
+                logged_at = time.monotonic()
+                log(f"'{table}': {rows:,} rows written so far.")
         return batch
 
     return frame.map_batches(count, streamable=True)

@@ -108,9 +108,9 @@ class CleanedObjects(pa.DataFrameModel):
     object_number: str = pa.Field(unique=True)
     classification: str = pa.Field(nullable=True)
     medium: str = pa.Field(nullable=True)
-    dated: str = pa.Field(nullable=True)
-    earliest_year: pl.Int32 = pa.Field(nullable=True)
-    latest_year: pl.Int32 = pa.Field(nullable=True)
+    dated: str = pa.Field(nullable=True, description="As the museum words it")
+    earliest_year: pl.Int32 = pa.Field(nullable=True, description="Null where it is unknown")
+    latest_year: pl.Int32 = pa.Field(nullable=True, description="Null where it is unknown")
     dimensions: str = pa.Field(nullable=True)
     credit_line: str = pa.Field(nullable=True)
 
@@ -121,19 +121,16 @@ class CleanedObjects(pa.DataFrameModel):
 
 
 class CleanedConstituents(pa.DataFrameModel):
-    """One row a constituent.
-
-    `is_placeholder` marks those that are no one, such as "(Non-Portrait)".
-    """
+    """One row a constituent."""
 
     constituent_id: int = pa.Field(unique=True)
     name: str
     sort_name: str = pa.Field(nullable=True)
     is_institution: bool
-    is_placeholder: bool
+    is_placeholder: bool = pa.Field(description="No one's name, such as (Non-Portrait)")
     life_dates: str = pa.Field(nullable=True)
-    begin_year: pl.Int32 = pa.Field(nullable=True)
-    end_year: pl.Int32 = pa.Field(nullable=True)
+    begin_year: pl.Int32 = pa.Field(nullable=True, description="Born, founded or first active")
+    end_year: pl.Int32 = pa.Field(nullable=True, description="Died, closed or last active")
 
 
 class LinkedPeople(pa.DataFrameModel):
@@ -143,8 +140,8 @@ class LinkedPeople(pa.DataFrameModel):
     object_id: int
     display_order: int
     role: str = pa.Field(isin=["sitter", "artist", "related"])
-    credit: str = pa.Field(nullable=True)
-    suffix: str = pa.Field(nullable=True)
+    credit: str = pa.Field(nullable=True, description="How the museum words the role")
+    suffix: str = pa.Field(nullable=True, description="What the museum adds to the name")
     constituent_id: int
     name: str
     is_placeholder: bool
@@ -152,7 +149,7 @@ class LinkedPeople(pa.DataFrameModel):
     begin_year: pl.Int32 = pa.Field(nullable=True)
     end_year: pl.Int32 = pa.Field(nullable=True)
     gender: str = pa.Field(nullable=True)
-    fields: list[str]
+    fields: list[str] = pa.Field(description="Where the constituent was distinguished")
 
 
 class EnrichedObjects(CleanedObjects):

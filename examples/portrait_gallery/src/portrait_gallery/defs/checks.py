@@ -10,6 +10,7 @@ import polars as pl
 from collectionflow import Frame
 from collectionflow.markdown import markdown_table
 from portrait_gallery.contracts import (
+    CleanedObjects,
     HarvestedConstituents,
     HarvestedConstituentTerms,
     HarvestedImages,
@@ -75,6 +76,15 @@ def objects_without_image(
     return report(without(objects, harvested_images, "ObjectID"), ["ObjectID", "ObjectNumber"])
 
 
+@dg.asset_check(asset="cleaned_objects")
+def objects_without_years(cleaned_objects: Frame[CleanedObjects]) -> dg.AssetCheckResult:
+    """How many objects have no year that one could search by; it always passes."""
+    undated = cleaned_objects.filter(
+        pl.all_horizontal(pl.col("earliest_year", "latest_year").is_null())
+    )
+    return report(undated, ["object_id", "object_number", "dated"])
+
+
 def without(table: pl.LazyFrame, others: pl.LazyFrame, key: str) -> pl.LazyFrame:
     """Return the rows of `table` whose key is not among the others'."""
     return table.join(others.select(key), on=key, how="anti")
@@ -89,10 +99,11 @@ def report(
     """
     rows = found.select(columns).collect()
     keys = rows.get_column(columns[0]).n_unique()
+    noun = "row" if rows.height == 1 else "rows"
     return dg.AssetCheckResult(
         passed=severity is None or rows.is_empty(),
         severity=severity or dg.AssetCheckSeverity.WARN,
-        description=f"{rows.height:,} rows, {keys:,} different {columns[0]}.",
+        description=f"{rows.height:,} {noun}, {keys:,} different {columns[0]}.",
         metadata={
             "rows": rows.height,
             "keys": keys,

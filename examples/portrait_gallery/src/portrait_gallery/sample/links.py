@@ -8,57 +8,34 @@ from portrait_gallery.sample._rows import POSITION, ROW, repeated, rows, stray_s
 from portrait_gallery.sample.constituents import constituent_id, constituent_name, kept_slot
 from portrait_gallery.sample.objects import object_id
 
-CROWD_ROW, CROWD_SIZE = 11, 160
-REPEAT_ROW, REPEAT_EVERY = 7, 1_053
-_LAST_TITLE_ROW, _LAST_TITLE_EVERY, _LAST_ORDER = 23, 16_846, 32_767
+_CROWD_ROW, _CROWD_SIZE = 11, 160
+_REPEAT_ROW = 7
+_LAST_TITLE_ROW = 23
+_LAST_ORDER = 32_767  # The largest number of the source's type, for a title to come last.
 _TITLES_AN_OBJECT = {1: 9_256, 2: 731, 3: 12, 4: 1}
 _LINKS_AN_OBJECT = {1: 6, 2: 753, 3: 159, 4: 40, 5: 14, 6: 10, 7: 4, 9: 4, 10: 3, 13: 3, 27: 4}
 _ARTIST, _SITTER, _RELATED, _ASSOCIATED = 1, 19, 102, 106
 _UNIDENTIFIED_ARTIST = words.PLACEHOLDERS.index("Unidentified Artist")
 _NON_PORTRAIT = words.PLACEHOLDERS.index("(Non-Portrait)")
 _role, _link = pl.col("role"), pl.col("link")
+_is_repeat = ROW % 1_053 == _REPEAT_ROW
 
 
 def links(objects: int, constituents: int, dice: Dice) -> pl.LazyFrame:
-    """Return the table of links: sitters first, then others, then the artist.
+    """Return the table of links: sitters first, then another, then the artist.
 
     One object has 160 of them, and each 1,053rd names the same sitter twice.
     """
-    is_repeat = ROW % REPEAT_EVERY == REPEAT_ROW
-    number_of_links = (
-        pl.when(ROW == CROWD_ROW)
-        .then(CROWD_SIZE)
-        .when(is_repeat)
-        .then(3)
-        .otherwise(dice.count("links", _LINKS_AN_OBJECT, ROW))
-    )
-    is_other = dice.hits("other", 0.6, ROW) & ~is_repeat & (POSITION > 0)
-    from_the_end = pl.col("count") - POSITION
-    role = (
-        pl.when(from_the_end == 1)
-        .then(_ARTIST)
-        .when((from_the_end == 2) & is_other)  # noqa: PLR2004 (the one before the artist)
-        .then(pl.when(dice.hits("associated", 0.16, ROW)).then(_ASSOCIATED).otherwise(_RELATED))
-        .otherwise(_SITTER)
-    )
-    nth_sitter = pl.when(is_repeat).then(0).otherwise(POSITION)
-    slot = (
-        pl.when(_role == _SITTER)
-        .then(_sitter(constituents, dice, nth_sitter))
-        .when(_role == _ARTIST)
-        .then(_artist(constituents, dice))
-        .otherwise(kept_slot(_someone("other", constituents, dice)))
-    )
     return (
-        repeated(rows(objects), number_of_links)
-        .with_columns(role=role)
+        repeated(rows(objects), _link_count(dice))
+        .with_columns(role=_role_by_position(dice))
         # The export is not in the order of its objects.
         .sort(ROW % 97, "row", "position")
         .with_row_index("link")
         .select(
             ConXrefID=12 + _link.cast(pl.Int64) * 3 + dice.roll("link", 3, _link),
             ObjectID=object_id(dice),
-            ConstituentID=constituent_id(dice, slot),
+            ConstituentID=constituent_id(dice, _slot_by_role(constituents, dice)),
             RoleID="role",
             DisplayOrder=POSITION + 1,
             Displayed=(~dice.hits("hidden", 0.005, _link)).cast(pl.Int64),
@@ -70,7 +47,7 @@ def links(objects: int, constituents: int, dice: Dice) -> pl.LazyFrame:
 
 def titles(objects: int, constituents: int, dice: Dice) -> pl.LazyFrame:
     """Return the table of titles: the sitter's name or a headline, and some objects have more."""
-    is_ordered_last = ROW % _LAST_TITLE_EVERY == _LAST_TITLE_ROW
+    is_ordered_last = ROW % 16_846 == _LAST_TITLE_ROW
     number_of_titles = dice.count("titles", _TITLES_AN_OBJECT, ROW)
     sitter = _sitter(constituents, dice, pl.lit(0))
     is_name = (POSITION == 0) & (sitter != _NON_PORTRAIT)
@@ -87,6 +64,42 @@ def titles(objects: int, constituents: int, dice: Dice) -> pl.LazyFrame:
     )
 
 
+def _link_count(dice: Dice) -> pl.Expr:
+    return (
+        pl.when(ROW == _CROWD_ROW)
+        .then(_CROWD_SIZE)
+        .when(_is_repeat)
+        .then(3)
+        .otherwise(dice.count("links", _LINKS_AN_OBJECT, ROW))
+    )
+
+
+def _role_by_position(dice: Dice) -> pl.Expr:
+    is_last, is_next_to_last = (pl.col("count") - POSITION == place for place in (1, 2))
+    is_other = is_next_to_last & (POSITION > 0) & ~_is_repeat & dice.hits("other", 0.6, ROW)
+    is_associated = dice.hits("associated", 0.16, ROW)
+    return (
+        pl.when(is_last)
+        .then(_ARTIST)
+        .when(is_other & is_associated)
+        .then(_ASSOCIATED)
+        .when(is_other)
+        .then(_RELATED)
+        .otherwise(_SITTER)
+    )
+
+
+def _slot_by_role(constituents: int, dice: Dice) -> pl.Expr:
+    nth_sitter = pl.when(_is_repeat).then(0).otherwise(POSITION)
+    return (
+        pl.when(_role == _SITTER)
+        .then(_sitter(constituents, dice, nth_sitter))
+        .when(_role == _ARTIST)
+        .then(_artist(constituents, dice))
+        .otherwise(kept_slot(_someone("other", constituents, dice)))
+    )
+
+
 def _prefix(dice: Dice) -> pl.Expr:
     texts = {role: dice.pick("prefix", words.PREFIXES[role], _link) for role in words.PREFIXES}
     return pl.coalesce(pl.when(_role == role).then(text) for role, text in texts.items())
@@ -95,7 +108,7 @@ def _prefix(dice: Dice) -> pl.Expr:
 def _sitter(constituents: int, dice: Dice, nth: pl.Expr) -> pl.Expr:
     """Return the slot of an object's nth sitter, counted from 0; those of one object differ."""
     number = (_someone("sitter", constituents, dice) + nth) % constituents
-    is_non_portrait = dice.hits("non-portrait", 0.031, ROW) & (ROW != CROWD_ROW) & (nth == 0)
+    is_non_portrait = dice.hits("non-portrait", 0.031, ROW) & (ROW != _CROWD_ROW) & (nth == 0)
     return pl.when(is_non_portrait).then(_NON_PORTRAIT).otherwise(kept_slot(number))
 
 
