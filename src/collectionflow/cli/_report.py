@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collectionflow.cli._screen import console
+from collectionflow.cli._steps import step_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,7 @@ def report_of(
     job: dg.JobDefinition, result: dg.ExecuteInProcessResult, *, seconds: float
 ) -> RunReport:
     """Gather a report from the events of a run."""
+    names = step_names(job)
     ended = {
         event.step_key
         for event in result.all_events
@@ -80,10 +82,8 @@ def report_of(
         seconds=round(seconds, 3),
         assets=tuple(_assets(result)),
         checks=tuple(_checks(result)),
-        failures=tuple(_failures(result)),
-        not_run=tuple(
-            name.replace("__", "/") for name in job.graph.node_names() if name not in ended
-        ),
+        failures=tuple(_failures(result, names)),
+        not_run=tuple(name for key, name in names.items() if key not in ended),
     )
 
 
@@ -184,12 +184,14 @@ def _checks(result: dg.ExecuteInProcessResult) -> Iterator[CheckReport]:
             )
 
 
-def _failures(result: dg.ExecuteInProcessResult) -> Iterator[FailureReport]:
+def _failures(
+    result: dg.ExecuteInProcessResult, names: Mapping[str, str]
+) -> Iterator[FailureReport]:
     for event in result.all_events:
-        if event.is_step_failure:
+        if event.is_step_failure and event.step_key:
             data = event.step_failure_data
             yield FailureReport(
-                step=(event.step_key or "").replace("__", "/"),
+                step=names.get(event.step_key, event.step_key),
                 reason=_reason(data),
                 trace=data.error.to_string() if data.error else "",
             )

@@ -81,7 +81,7 @@ def run_job(
     started = time.monotonic()
     instance = project.instance()
     run_id = make_new_run_id()
-    with watching(instance, run_id, is_shown=is_watched and not is_verbose):
+    with watching(job, instance, run_id, is_shown=is_watched and not is_verbose):
         result = _execute(job, instance, run_id, partition, allow_drop, is_verbose=is_verbose)
     return report_of(job, result, seconds=time.monotonic() - started)
 
