@@ -44,7 +44,7 @@ def watching(
 
 @contextmanager
 def _own_console() -> Generator[Console]:
-    """Yield a console with a file of its own: Dagster points standard output elsewhere in a step."""
+    """Yield a console with a file of its own: Dagster takes standard output while a step runs."""
     try:
         descriptor = os.dup(sys.stdout.fileno())
     except io.UnsupportedOperation:  # Another program has put something else in its place.
