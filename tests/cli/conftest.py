@@ -73,6 +73,15 @@ def titles_are_there() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=True)
 
 
+@dg.multi_asset_check(
+    specs=[dg.AssetCheckSpec("are_many", asset=titles), dg.AssetCheckSpec("are_tidy", asset=titles)]
+)
+def titles_in_general():
+    severity = dg.AssetCheckSeverity.WARN
+    yield dg.AssetCheckResult(check_name="are_many", passed=False, severity=severity)
+    yield dg.AssetCheckResult(check_name="are_tidy", passed=True)
+
+
 @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b"]))
 def loans() -> pl.LazyFrame:
     return pl.LazyFrame({"loan": [1, 2]})
@@ -103,7 +112,7 @@ jobs = [
 ]
 defs = dg.Definitions(
     assets=[objects, titles, documents, loans, visits],
-    asset_checks=[titles_are_long, titles_are_there],
+    asset_checks=[titles_are_long, titles_are_there, titles_in_general],
     jobs=jobs,
     resources={
         "io_manager": ParquetIOManager(base_dir=str(HERE / "tables")),

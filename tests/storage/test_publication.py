@@ -13,6 +13,7 @@ from collectionflow.contract import contract_of
 from collectionflow.storage import _files
 from collectionflow.storage.drop_guard import DropGuard
 from collectionflow.storage.publication import (
+    NESTED_ROW_GROUP_ROWS,
     ROW_GROUP_ROWS,
     Publication,
     Terms,
@@ -95,6 +96,14 @@ def test_a_file_has_statistics_bounded_row_groups_compression_and_its_version(de
     assert groups[0].column(0).statistics.max == ROW_GROUP_ROWS - 1
     assert groups[0].column(0).compression == "ZSTD"
     assert pl.read_parquet_metadata(desk.table.path.path)[VERSION_KEY] == publication.version
+
+
+def test_a_nested_table_has_smaller_row_groups(desk: Desk) -> None:
+    rows = NESTED_ROW_GROUP_ROWS + 1
+    desk.publish(pl.DataFrame({"terms": [["chalk"]] * rows}))
+    file = pq.ParquetFile(desk.table.path.path)
+    sizes = [file.metadata.row_group(each).num_rows for each in range(file.num_row_groups)]
+    assert sizes == [NESTED_ROW_GROUP_ROWS, 1]
 
 
 def test_a_missing_column_is_refused_before_anything_is_computed(desk: Desk) -> None:

@@ -84,7 +84,9 @@ class _Lines:
             case "ASSET_MATERIALIZATION" if event.asset_key:
                 self._end(event.asset_key.to_user_string(), "✓", _rows(event))
             case "ASSET_CHECK_EVALUATION":
-                self.marks[step] = _check_mark(event)
+                # A step may make several checks: its line shows the worst.
+                marks = self.marks.get(step, "✓"), _check_mark(event)
+                self.marks[step] = max(marks, key="✓!✗".index)
             case "STEP_SUCCESS":
                 self._end(step, self.marks.get(step, "✓"))
             case "STEP_FAILURE":

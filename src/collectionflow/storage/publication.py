@@ -29,8 +29,8 @@ from collectionflow.storage.versions import (
 # Below 123k rows a group the footers grow, above it readers lose parallelism. Beyond level 3 zstd
 # doubles its CPU time for 4 to 9 % of size.
 ROW_GROUP_ROWS = 122_880
-# A nested record holds what many flat ones do, and a reader holds several groups at once: with
-# groups of 123k documents of 1 kB it took 950 MB, with these half of that.
+# A nested record holds what many flat ones do, and a reader holds several groups at once: the
+# example's whole job on a million objects peaked at 1,570 MiB with groups of 123k, 1,400 so.
 NESTED_ROW_GROUP_ROWS = 15_360
 ZSTD_LEVEL = 2
 
