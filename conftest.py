@@ -1,12 +1,13 @@
-"""Runs the code in the documentation; each page is read from top to bottom."""
+"""Fixtures for all tests of the repository: those of the library and those of the example."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
-from sybil import Sybil
-from sybil.parsers.markdown import PythonCodeBlockParser
+import pytest
+import stamina
 
-pytest_collect_file = Sybil(
-    parsers=[PythonCodeBlockParser()],
-    patterns=["docs/**/*.md", "README.md", "examples/*/README.md"],
-    path=str(Path(__file__).parent),
-).pytest()
+
+@pytest.fixture(autouse=True)
+def no_waiting() -> Iterator[None]:
+    """Retry at once: a test of a source's faults need not wait for it to recover."""
+    with stamina.set_testing(True, attempts=8):
+        yield

@@ -5,6 +5,7 @@ from collectionflow.errors import (
     ProjectError,
     Refused,
     SourceError,
+    SourceUnavailable,
     StopRun,
 )
 from collectionflow.frame import Frame
@@ -19,6 +20,7 @@ __all__ = [
     "ProjectError",
     "Refused",
     "SourceError",
+    "SourceUnavailable",
     "StopRun",
     "add_chart",
     "drop_guard",

@@ -5,6 +5,7 @@ CollectionflowError
 ├── StopRun              a Dagster failure that is never retried: waiting cannot cure it
 │   ├── SourceError      the source is not what the harvest needs
 │   └── Refused          a table breaks its contract or has shrunk; the last good version stays
+├── SourceUnavailable    the source does not answer; the run may be tried again
 └── ProjectError         the command line cannot find the project, a job, an asset or a version
 ```
 """
@@ -46,6 +47,10 @@ class SourceError(StopRun):
 
 class Refused(StopRun):
     """A table was written but not published; the last good version is still in place."""
+
+
+class SourceUnavailable(CollectionflowError):
+    """The source does not answer, although it was asked patiently. A retry of the run may help."""
 
 
 class ProjectError(CollectionflowError):

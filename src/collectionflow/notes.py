@@ -12,8 +12,12 @@ from weakref import WeakKeyDictionary
 import dagster as dg
 import polars as pl
 
+from collectionflow.ledger import Harvest
+
 if TYPE_CHECKING:
     import altair as alt
+
+    from collectionflow.storage.merge import Merge
 
 _log = logging.getLogger("collectionflow")
 
@@ -23,19 +27,29 @@ class Notes:
     """The warnings, metadata, charts and explanations of one step.
 
     An explanation looks again at a source that could not be read, and returns an error that a
-    registrar understands, or None where it finds nothing.
+    registrar understands, or None where it finds nothing. `state` is kept with the table, for the
+    next harvest; `merge` says that the frame holds only what changed.
     """
 
     warnings: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
     charts: "dict[str, Callable[[pl.LazyFrame], alt.TopLevelMixin]]" = field(default_factory=dict)
     explanations: list[Callable[[], Exception | None]] = field(default_factory=list)
+    harvests: list[Harvest] = field(default_factory=list)
+    state: dict[str, str] = field(default_factory=dict)
+    merge: "Merge | None" = None
     log: Any = _log
 
     def warn(self, message: str) -> None:
         """Keep a warning for the materialization and log it now."""
         self.warnings.append(message)
         self.log.warning(message)
+
+    def begin(self, table: str, source: str) -> Harvest:
+        """Return the count of a new harvest, which the ledger and the asset's page will show."""
+        harvest = Harvest(table=table, source=source)
+        self.harvests.append(harvest)
+        return harvest
 
     def explain(self) -> Exception | None:
         """Return a better error for one that Polars raised while it read the step's sources."""

@@ -18,8 +18,9 @@ import polars as pl
 from collectionflow.contract import Contract
 from collectionflow.errors import SourceError
 from collectionflow.harvest._encoding import not_text, open_text, utf8_copy
-from collectionflow.harvest._source import choose_columns
-from collectionflow.harvest._stream import stream_text
+from collectionflow.harvest._source import choose_columns, tallied
+from collectionflow.harvest._stream import stream
+from collectionflow.ledger import Harvest
 from collectionflow.notes import Notes
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -52,14 +53,14 @@ def scan_csv(
             the frame is written for rows of another width and bytes that are not text.
     """
     detected = detect_format(path, contract, encoding)
-    notes.metadata["source"] = f"{path.name} ({detected})"
+    harvest = notes.begin(table, f"{path.name} ({detected})")
     if must_end_line:
         _check_last_line(path)
     columns = choose_columns(table, contract, detected.header, f"'{path.name}'", notes)
     notes.explanations.append(partial(find_fault, path, detected))
     if detected.encoding in {"utf-8", "utf-8-sig"}:
-        return _scan(path, path, detected, columns)
-    return _scan_other_encoding(path, detected, columns)
+        return tallied(_scan(path, path, detected, columns), harvest)
+    return _scan_other_encoding(path, detected, columns, harvest)
 
 
 def detect_format(path: Path, contract: Contract, encoding: str) -> CsvFormat:
@@ -196,11 +197,13 @@ def _unique(header: Sequence[str]) -> list[str]:
     return names
 
 
-def _scan_other_encoding(path: Path, detected: CsvFormat, columns: Sequence[str]) -> pl.LazyFrame:
+def _scan_other_encoding(
+    path: Path, detected: CsvFormat, columns: Sequence[str], harvest: Harvest
+) -> pl.LazyFrame:
     """Read through a UTF-8 copy that lives only while the frame runs."""
 
     def batches(wanted: list[str]) -> Iterator[pl.DataFrame]:
         with utf8_copy(path, detected.encoding) as copy:
             yield from _scan(copy, path, detected, wanted).collect_batches()
 
-    return stream_text(columns, batches)
+    return stream(dict.fromkeys(columns, pl.String()), batches, harvest)

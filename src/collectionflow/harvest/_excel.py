@@ -10,7 +10,7 @@ import polars as pl
 from collectionflow.contract import Contract
 from collectionflow.errors import SourceError
 from collectionflow.harvest._source import choose_columns, missing_table
-from collectionflow.harvest._stream import stream_text
+from collectionflow.harvest._stream import stream
 from collectionflow.notes import Notes
 
 try:
@@ -41,8 +41,8 @@ def scan_excel(
     chosen = sheet or workbook.sheet_names[0]
     where = f"'{path.name}'"
     columns = choose_columns(table, contract, _header(workbook, chosen, path), where, notes)
-    notes.metadata["source"] = f"{path.name} (Excel, sheet '{chosen}')"
-    return stream_text(columns, partial(_batches, path, chosen))
+    harvest = notes.begin(table, f"{path.name} (Excel, sheet '{chosen}')")
+    return stream(dict.fromkeys(columns, pl.String()), partial(_batches, path, chosen), harvest)
 
 
 def _open(path: Path) -> Any:

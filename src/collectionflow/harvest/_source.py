@@ -8,29 +8,54 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from collectionflow.contract import Contract
-from collectionflow.errors import SourceError
-from collectionflow.notes import Notes
+from collectionflow.contract import Contract, contract_of
+from collectionflow.errors import CollectionflowError, SourceError
+from collectionflow.ledger import Harvest
+from collectionflow.notes import Notes, current_notes
+from collectionflow.storage.current import current_table
+from collectionflow.storage.ledger import record
 
 
 class TableSource(dg.ConfigurableResource[None], ABC):
-    """Offers tables by name: a folder of files or a database, whichever the configuration says.
+    """Offers tables by name: files, a database, an API, whichever the configuration says.
 
-    An asset that takes a `TableSource` runs unchanged on each of them.
+    An asset that takes a `TableSource` runs unchanged on each of them. A source of one's own is a
+    subclass with one method, `scan`.
     """
 
-    @abstractmethod
     def harvest(self, table: str, schema: Any) -> pl.LazyFrame:
         """Return one table as a lazy frame with exactly the columns of a Pandera schema.
 
-        Nothing is read until storage writes the frame. Every cell stays the text that it was; a
-        schema with `coerce = True` has storage cast it strictly. Columns that the schema does not
-        name are left behind, with a warning on the asset's page.
+        Nothing is read until storage writes the frame. A column comes in its contract's type where
+        the source itself has that type, otherwise as the text that it was; a schema with
+        `coerce = True` has storage cast text strictly. Columns that the schema does not name are
+        left behind, with a warning on the asset's page.
 
         Raises:
-            SourceError: where the table or one of the columns is missing; the message names what
-                is there.
+            SourceError: where the table or one of the columns is missing, with what is there, or
+                what comes cannot be read safely.
+            SourceUnavailable: where the source does not answer. A retry of the run may help.
         """
+        notes = current_notes()
+        try:
+            return self.scan(table, contract_of(schema), notes)
+        except CollectionflowError as error:
+            self._record(table, notes, error)
+            raise
+
+    @abstractmethod
+    def scan(self, table: str, contract: Contract, notes: Notes) -> pl.LazyFrame:
+        """Return the columns of `contract` as a lazy frame that has not read anything yet.
+
+        `notes.begin(table, source)` gives the count of received records that the ledger shows.
+        """
+
+    def _record(self, table: str, notes: Notes, error: CollectionflowError) -> None:
+        """Write a harvest that failed before storage heard of it to the ledger."""
+        stored = current_table()
+        if stored is not None:
+            harvests = notes.harvests or [Harvest(table=table, source=type(self).__name__)]
+            record(stored, harvests, "failed", str(error).split("\n", 1)[0])
 
 
 def choose_columns(
@@ -55,6 +80,16 @@ def choose_columns(
         names = quoted(unexpected)
         notes.warn(f"{where} has columns that {contract.name} does not name: {names}.")
     return [name for name in contract.dtypes if name in present]
+
+
+def tallied(frame: pl.LazyFrame, harvest: Harvest) -> pl.LazyFrame:
+    """Return a frame that Polars itself reads, so that its rows are counted as they stream."""
+
+    def count(batch: pl.DataFrame) -> pl.DataFrame:
+        harvest.count(received=batch.height)
+        return batch
+
+    return frame.map_batches(count, streamable=True)
 
 
 def missing_table(table: str, present: Sequence[str], where: str) -> SourceError:

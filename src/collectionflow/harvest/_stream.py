@@ -3,18 +3,23 @@
 Polars marks `register_io_source` as unstable, so it is used here and nowhere else.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from collectionflow.errors import SourceUnavailable
+from collectionflow.ledger import Harvest
 
-def stream_text(
-    columns: Sequence[str], batches: Callable[[list[str]], Iterator[pl.DataFrame]]
-) -> pl.LazyFrame:
-    """Return a lazy frame of text columns over `batches(wanted_columns)`.
+Batches = Callable[[list[str]], Iterator[pl.DataFrame]]
 
-    Each run of the frame starts the iterator anew, and closes it when enough rows have come.
+
+def stream(schema: Mapping[str, pl.DataType], batches: Batches, harvest: Harvest) -> pl.LazyFrame:
+    """Return a lazy frame of these columns over `batches(wanted_columns)`, and count its rows.
+
+    Each run of the frame starts the iterator anew, and closes it when enough rows have come. Where
+    `harvest.expected` is known at the end and another number came, the frame raises
+    `SourceUnavailable`.
     """
 
     def source(
@@ -23,10 +28,30 @@ def stream_text(
         n_rows: int | None,
         _batch_size: int | None,
     ) -> Iterator[pl.DataFrame]:
-        for batch in _limited(batches(wanted or list(columns)), n_rows):
+        harvest.begin()
+        for batch in _limited(batches(wanted or list(schema)), n_rows):
+            harvest.count(received=batch.height)
             yield batch if predicate is None else batch.filter(predicate)
+        if n_rows is None:
+            check_complete(harvest)
 
-    return register_io_source(source, schema=dict.fromkeys(columns, pl.String()))
+    return register_io_source(source, schema=dict(schema))
+
+
+def check_complete(harvest: Harvest) -> None:
+    """Compare the records that came with the source's own count.
+
+    Raises:
+        SourceUnavailable: where they differ.
+    """
+    if harvest.expected is None or harvest.expected == harvest.received:
+        return
+    message = (
+        f"{harvest.source} says that it has {harvest.expected:,} records of '{harvest.table}', but "
+        f"sent {harvest.received:,}. It may have changed while it was read: run again. If the "
+        "difference stays, ask the source."
+    )
+    raise SourceUnavailable(message)
 
 
 def _limited(batches: Iterator[pl.DataFrame], n_rows: int | None) -> Iterator[pl.DataFrame]:

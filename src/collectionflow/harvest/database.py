@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import polars as pl
@@ -13,11 +12,11 @@ from pydantic import Field
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from collectionflow.contract import contract_of
+from collectionflow.contract import Contract
 from collectionflow.errors import SourceError
 from collectionflow.harvest._source import TableSource, choose_columns, missing_table
-from collectionflow.harvest._stream import stream_text
-from collectionflow.notes import current_notes
+from collectionflow.harvest._stream import stream
+from collectionflow.notes import Notes
 
 _BATCH_ROWS = 20_000
 
@@ -39,15 +38,13 @@ class DatabaseSource(TableSource):
         default={}, description="Name in the database by table, where they differ."
     )
 
-    def harvest(self, table: str, schema: Any) -> pl.LazyFrame:
+    def scan(self, table: str, contract: Contract, notes: Notes) -> pl.LazyFrame:
         """Return one table or view as a lazy frame of text, read in batches when it is stored.
 
         Raises:
             SourceError: where the database, the table or a column is missing; while the frame is
                 written, where the database cannot be read.
         """
-        notes = current_notes()
-        contract = contract_of(schema)
         path = _sqlite_path(self.url)
         name = self.tables.get(table, table)
         with closing(_connect(path)) as connection:
@@ -57,8 +54,9 @@ class DatabaseSource(TableSource):
             present = _columns(connection, name)
         where = f"Table '{name}' of '{path.name}'"
         columns = choose_columns(table, contract, present, where, notes)
-        notes.metadata["source"] = f"{path.name} (SQLite, table '{name}')"
-        return stream_text(columns, partial(_batches, path, name))
+        harvest = notes.begin(table, f"{path.name} (SQLite, table '{name}')")
+        schema = dict.fromkeys(columns, pl.String())
+        return stream(schema, partial(_batches, path, name), harvest)
 
 
 def _sqlite_path(url: str) -> Path:

@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from pydantic import Field
 
-from collectionflow.contract import contract_of
+from collectionflow.contract import Contract
 from collectionflow.errors import SourceError
 from collectionflow.harvest._csv import scan_csv
 from collectionflow.harvest._source import TableSource, missing_table
-from collectionflow.notes import current_notes
+from collectionflow.notes import Notes
 
 _EXCEL = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 _CSV = (".csv", ".tsv", ".txt")
@@ -56,14 +55,12 @@ class FolderSource(TableSource):
         default=True, description="Whether a CSV file without a last line end counts as cut off."
     )
 
-    def harvest(self, table: str, schema: Any) -> pl.LazyFrame:
+    def scan(self, table: str, contract: Contract, notes: Notes) -> pl.LazyFrame:
         """Return one file, or one sheet, as a lazy frame of text.
 
         Raises:
             SourceError: where the file or a column is missing, or the file cannot be read safely.
         """
-        notes = current_notes()
-        contract = contract_of(schema)
         path, sheet = self._find(table)
         if path.suffix.lower() in _EXCEL:
             from collectionflow.harvest._excel import scan_excel

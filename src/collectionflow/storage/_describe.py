@@ -1,12 +1,13 @@
 """What the Dagster UI shows of a publication, with no code in the asset."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 
 from collectionflow.contract import Contract
+from collectionflow.ledger import Harvest
 from collectionflow.markdown import bullet_list, markdown_table
 from collectionflow.metadata import column_schema, picture, preview
 from collectionflow.notes import Notes
@@ -33,6 +34,7 @@ def publication_metadata(
         "preview": dg.MetadataValue.md(preview(stored)),
         **charts,
         "filled": dg.MetadataValue.md(markdown_table(filled_table(measurement), is_aligned=False)),
+        **_harvested(notes.harvests),
         **notes.metadata,
         **({"contract": contract.name} if contract else {}),
         "seconds": round(publication.seconds, 3),
@@ -58,6 +60,30 @@ def filled_table(measurement: Measurement) -> pl.DataFrame:
         {"column": list(measurement.filled), "filled": shares},
         schema={"column": pl.String, "filled": pl.String},
     )
+
+
+def _harvested(harvests: Sequence[Harvest]) -> dict[str, Any]:
+    """Return where the table came from and what came, with the counts that are not nought."""
+    found: dict[str, Any] = {}
+    for number, each in enumerate(harvests, start=1):
+        mark = "" if len(harvests) == 1 else f"_{number}"
+        said = {
+            "source": each.source,
+            "source_window": _window(each),
+            "source_count": each.expected,
+            "records_received": each.received,
+            "records_deleted": each.deleted or None,
+            "records_resumed": each.resumed or None,
+            "requests_repeated": each.retries or None,
+        }
+        found |= {f"{name}{mark}": value for name, value in said.items() if value is not None}
+    return found
+
+
+def _window(harvest: Harvest) -> str | None:
+    if harvest.since is None and harvest.until is None:
+        return None
+    return f"{harvest.since or 'the beginning'} to {harvest.until or 'now'}"
 
 
 def _changes(publication: Publication) -> dict[str, Any]:

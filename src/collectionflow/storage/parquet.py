@@ -28,6 +28,7 @@ from collectionflow.storage._annotations import (
 )
 from collectionflow.storage._describe import publication_metadata, warnings_metadata
 from collectionflow.storage.drop_guard import guard_of, is_allowed
+from collectionflow.storage.ledger import recorded
 from collectionflow.storage.publication import Terms, missing_sentence, publish_frame
 from collectionflow.storage.versions import StoredTable
 
@@ -92,6 +93,13 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
         """Return the table of the asset, or the partition of it, that is called `name`."""
         return StoredTable(base=self._base_path, name=name)
 
+    def table_of(self, context: dg.OutputContext) -> StoredTable | None:
+        """Return the table that an output will be, None for several partitions at once."""
+        if not context.has_asset_partitions:
+            return self.stored_table(self._name_of(self._get_path(context)))
+        paths = list(self._get_paths_for_partitions(context).values())
+        return self.stored_table(self._name_of(paths[0])) if len(paths) == 1 else None
+
     def make_safe_partition_path(self, base_path: UPath, partition: str) -> UPath:
         """Keep a partition's key inside the asset's folder, whatever the key is."""
         return base_path / escape_dotdot_segments(escape_leading_slash(partition))
@@ -112,9 +120,12 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
             warn=notes.warn,
             log=context.log.info,
             explain=notes.explain,
+            merge=notes.merge,
+            state=notes.state,
         )
         table = self.stored_table(self._name_of(path))
-        publication = publish_frame(_lazy(obj, table), table, terms)
+        with recorded(table, notes.harvests):
+            publication = publish_frame(_lazy(obj, table), table, terms)
         metadata = publication_metadata(
             publication, notes, contract, is_partition=context.has_asset_partitions
         )

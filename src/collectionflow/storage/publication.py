@@ -1,10 +1,11 @@
 """One publication: write a frame beside its table, judge it, and only then put it in place."""
 
+import json
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 import dagster as dg
 import polars as pl
@@ -19,7 +20,9 @@ from collectionflow.storage import _files
 from collectionflow.storage.diff import row_changes
 from collectionflow.storage.drop_guard import ALLOW_TAG, DropGuard, drops
 from collectionflow.storage.gate import FAILS, Breach, Measurement, breaches, measure
+from collectionflow.storage.merge import Merge, merged
 from collectionflow.storage.versions import (
+    STATE_KEY,
     VERSION_KEY,
     StoredTable,
     new_version,
@@ -46,6 +49,8 @@ class Terms:
     warn: Callable[[str], None] = print
     log: Callable[[str], None] = print
     explain: Callable[[], Exception | None] = lambda: None
+    merge: Merge | None = None
+    state: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +87,7 @@ def publish_frame(frame: pl.LazyFrame, table: StoredTable, terms: Terms) -> Publ
     started = time.monotonic()
     frame = _conforming(frame, table, terms)
     with _files.staged(table.base) as partial:
-        version = _sink(frame, partial, table, terms)
+        version = _write_whole(frame, partial, table, terms)
         written = _files.scan(UPath(partial))
         measurement = _pass_gate(written, partial, table, terms)
         before, added, removed = _pass_guard(written, measurement, partial, table, terms)
@@ -122,11 +127,33 @@ class _UncastableError(Exception):
     """Ends a sink at the first value that a cast cannot hold; the gate then explains it."""
 
 
+def _write_whole(frame: pl.LazyFrame, partial: Path, table: StoredTable, terms: Terms) -> str:
+    """Write the whole table, and return the version it became."""
+    if terms.merge is None:
+        return _sink(frame, partial, table, terms)
+    with _files.staged(table.base) as changes:
+        version = _sink(frame, changes, table, terms)
+        terms.log(f"'{table.name}': putting the changes into the published table.")
+        whole = merged(_files.scan(table.path), _files.scan(UPath(changes)), _cast_kept(terms))
+        _write(whole, partial, version, terms.state)
+    return version
+
+
+def _cast_kept(terms: Terms) -> Merge:
+    """Return the merge with its keys in the types that the table stores."""
+    merge = cast("Merge", terms.merge)
+    if terms.contract is None or merge.kept is None:
+        return merge
+    expressions = casts(terms.contract, merge.kept.collect_schema())
+    return replace(merge, kept=merge.kept.with_columns(**expressions))
+
+
 def _sink(frame: pl.LazyFrame, partial: Path, table: StoredTable, terms: Terms) -> str:
     """Write the frame with the contract's strict casts, and return the version it became."""
     version = new_version()
+    rows = counted(_cast(frame, table, terms), table.name, terms.log)
     try:
-        _write(counted(_cast(frame, table, terms), table.name, terms.log), partial, version)
+        _write(rows, partial, version, terms.state)
     except _UncastableError:
         _refuse_casts(frame, partial, table, terms)
     except pl.exceptions.PolarsError as error:
@@ -162,7 +189,13 @@ def _stop_at_uncastable(batch: pl.DataFrame) -> pl.DataFrame:
     return batch
 
 
-def _write(frame: pl.LazyFrame, path: Path, version: str) -> None:
+def _write(
+    frame: pl.LazyFrame, path: Path, version: str, state: Mapping[str, str] | None = None
+) -> None:
+    def metadata(_context: Any) -> dict[str, str]:
+        # Polars asks when all rows have come: only then a harvest knows where it ended.
+        return {VERSION_KEY: version} | ({STATE_KEY: json.dumps(state)} if state else {})
+
     frame.sink_parquet(
         path,
         compression="zstd",
@@ -170,7 +203,7 @@ def _write(frame: pl.LazyFrame, path: Path, version: str) -> None:
         row_group_size=_row_group_rows(frame.collect_schema()),
         statistics=True,
         sync_on_close="all",
-        metadata={VERSION_KEY: version},
+        metadata=metadata,
     )
 
 

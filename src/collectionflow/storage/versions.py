@@ -1,5 +1,6 @@
 """A stored table and the earlier versions that `diff` and `rollback` use."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from collectionflow.storage import _files
 from collectionflow.storage._object_store import polars_options
 
 VERSION_KEY = "collectionflow.version"
+STATE_KEY = "collectionflow.harvest"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,15 @@ class StoredTable:
     def archive(self) -> UPath:
         """The folder of the earlier versions."""
         return self.base / ".collectionflow" / "versions" / self.name
+
+    @property
+    def ledger(self) -> UPath:
+        """The file of its harvests, one a line."""
+        return self.base / ".collectionflow" / "ledger" / f"{self.name}.ndjson"
+
+    def harvest_state(self) -> dict[str, str]:
+        """Return where the harvest of the published version ended, empty where nobody said."""
+        return json.loads(_metadata(self.path).get(STATE_KEY, "{}"))
 
 
 _FORMAT = "%Y%m%dT%H%M%S.%fZ"
@@ -151,7 +162,11 @@ def _archived(table: StoredTable) -> list[UPath]:
 
 def _name_of(path: UPath) -> str:
     """Return the version that a file says it is, or its time where another tool wrote it."""
-    metadata = pl.read_parquet_metadata(_files.location(path), storage_options=polars_options(path))
+    metadata = _metadata(path)
     if VERSION_KEY in metadata:
         return metadata[VERSION_KEY]
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime(_FORMAT)
+
+
+def _metadata(path: UPath) -> dict[str, str]:
+    return pl.read_parquet_metadata(_files.location(path), storage_options=polars_options(path))
