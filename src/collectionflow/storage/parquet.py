@@ -16,7 +16,7 @@ from upath import UPath
 from collectionflow.contract import Contract
 from collectionflow.errors import CollectionflowError, StopRun
 from collectionflow.markdown import bullet_list
-from collectionflow.notes import notes_of
+from collectionflow.notes import Notes, notes_of
 from collectionflow.storage import _files
 from collectionflow.storage._annotations import (
     input_contract,
@@ -124,6 +124,7 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
             state=notes.state,
         )
         table = self.stored_table(self._name_of(path))
+        _check_merge(notes, table)
         with recorded(table, notes.harvests):
             publication = publish_frame(_lazy(obj, table), table, terms)
         metadata = publication_metadata(
@@ -220,6 +221,15 @@ def _lazy(obj: object, table: StoredTable) -> pl.LazyFrame:
         "LazyFrame or DataFrame: return one, or give the asset another IO manager."
     )
     raise StopRun(message)
+
+
+def _check_merge(notes: Notes, table: StoredTable) -> None:
+    if notes.merge is not None and len(notes.harvests) > 1:
+        message = (
+            f"'{table.name}' harvests {len(notes.harvests)} tables, at least one of them only what "
+            "changed, so it is not known what to put where. Make each harvest an asset of its own."
+        )
+        raise StopRun(message)
 
 
 def _together(frames: list[pl.LazyFrame], contract: Contract | None) -> pl.LazyFrame | None:
