@@ -1,9 +1,19 @@
-"""Fixtures for all tests of the repository: those of the library and those of the example."""
+"""What all tests share: no waiting, real servers, and the documentation's code as tests."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import stamina
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+# Each page is read from top to bottom.
+pytest_collect_file = Sybil(
+    parsers=[PythonCodeBlockParser()],
+    patterns=["docs/**/*.md", "README.md", "examples/*/README.md"],
+    path=str(Path(__file__).parent),
+).pytest()
 
 
 @pytest.fixture(autouse=True)
