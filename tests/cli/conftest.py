@@ -20,7 +20,9 @@ import dagster as dg
 import pandera.polars as pa
 import polars as pl
 
-from collectionflow import Frame, ParquetIOManager, pipeline_job, warn
+from collectionflow import Frame, ParquetIOManager, SourceError, pipeline_job, warn
+from collectionflow.harvest import TableSource
+from collectionflow.harvest._source import tallied
 from collectionflow.output import NdjsonTarget
 
 HERE = Path(__file__).parent
@@ -62,6 +64,28 @@ def documents(objects: Frame[Objects]) -> pl.LazyFrame:
     return objects
 
 
+class Numbers(TableSource):
+    rows: int = 3
+
+    def scan(self, table, contract, notes):
+        if "missing" in settings():
+            raise SourceError(f"There is no table '{table}'.")
+        harvest = notes.begin(table, "a list")
+        harvest.since, harvest.until = settings().get("window", (None, None))
+        frame = pl.LazyFrame({"object_id": range(self.rows)}, schema=contract.dtypes)
+        harvest.expected = self.rows
+        return tallied(frame, harvest)
+
+
+class Harvested(pa.DataFrameModel):
+    object_id: int
+
+
+@dg.asset
+def harvested(source: Numbers) -> Frame[Harvested]:
+    return source.harvest("objects", Harvested)
+
+
 @dg.asset_check(asset=titles)
 def titles_are_long() -> dg.AssetCheckResult:
     severity = dg.AssetCheckSeverity.WARN
@@ -101,6 +125,7 @@ def visits() -> pl.LazyFrame:
 
 jobs = [
     pipeline_job("collection", description="All of it.", assets=["objects", "titles", "documents"]),
+    pipeline_job("numbers", description="From the source.", assets=["harvested"]),
     pipeline_job("lending", description="By house.", assets=["loans"]),
     pipeline_job("visiting", description="By year and house.", assets=["visits"]),
     dg.define_asset_job(
@@ -111,12 +136,13 @@ jobs = [
     ),
 ]
 defs = dg.Definitions(
-    assets=[objects, titles, documents, loans, visits],
+    assets=[objects, titles, documents, harvested, loans, visits],
     asset_checks=[titles_are_long, titles_are_there, titles_in_general],
     jobs=jobs,
     resources={
         "io_manager": ParquetIOManager(base_dir=str(HERE / "tables")),
         "json": NdjsonTarget(directory=str(HERE / "website")),
+        "source": Numbers(),
     },
 )
 """

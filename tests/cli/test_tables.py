@@ -37,6 +37,37 @@ def test_inspect_shows_a_partition(project: Project) -> None:
     assert "1 rows" in project("inspect", "visits", "--partition", "north|2025").output
 
 
+def test_inspect_shows_the_harvests_newest_first(project: Project) -> None:
+    project("run", "numbers")
+    project.set(missing=True)
+    project("run", "numbers")
+    shown = project("inspect", "harvested").output.partition("Harvests, newest first")[2]
+    newest, oldest = [line for line in shown.splitlines() if line.startswith("│")]
+    assert "failed" in newest
+    assert "The last harvest failed: There is no table 'objects'." in shown
+    assert "3 of 3" in oldest
+    assert "all" in oldest
+
+
+def test_inspect_shows_the_windows_that_are_missing(project: Project) -> None:
+    for day in ("01", "03"):
+        project.set(window=[f"2026-01-{day}", f"2026-01-{day}T23:59:59"])
+        project("run", "numbers")
+    output = project("inspect", "harvested").output
+    assert "2026-01-03 to 2026-01-03T23:59:59" in output
+    assert "No published harvest covers 2026-01-01T23:59:59 to 2026-01-03." in output
+    answer = project("inspect", "harvested", "--json").json
+    assert [each["received"] for each in answer["harvests"]] == [3, 3]
+    assert answer["gaps"] == [{"since": "2026-01-01T23:59:59", "until": "2026-01-03"}]
+
+
+def test_inspect_tells_why_a_table_was_never_published(project: Project) -> None:
+    project.set(missing=True)
+    project("run", "numbers")
+    errors = project("inspect", "harvested").errors.replace("\n", " ")
+    assert "The last harvest failed: There is no table 'objects'." in errors
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
