@@ -50,7 +50,7 @@ def test_a_database_gives_the_same_documents_as_files(
     sample: Path, tmp_path: Path, run: Run, table: Table
 ) -> None:
     path = tmp_path / "gallery.db"
-    write_database(path, 120, seed=1)
+    write_database(f"sqlite:///{path}", 120, seed=1)
     assert run(DatabaseSource(url=f"sqlite:///{path}")).success
     from_database = table("object_documents")
     assert run(FolderSource(directory=str(sample))).success

@@ -1,10 +1,13 @@
 """The sample has the proportions and the dirt of a real export, and is the same each time."""
 
+import json
 import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import polars as pl
 import pytest
@@ -170,8 +173,8 @@ def test_a_source_writes_its_own_sample_once(tmp_path: Path) -> None:
 
 def test_a_database_has_numbers_and_nulls(tmp_path: Path) -> None:
     path = tmp_path / "tms" / "gallery.db"
-    write_database(path, 30, seed=1)
-    write_database(path, 30, seed=1)  # Takes the place of the first.
+    write_database(f"sqlite:///{path}", 30, seed=1)
+    write_database(f"sqlite:///{path}", 30, seed=1)  # Takes the place of the first.
     with sqlite3.connect(path) as connection:
         query = "SELECT count(*), typeof(max(ObjectID)), sum(Edition IS NULL) > 0 FROM objects"
         assert connection.execute(query).fetchone() == (30, "integer", 1)
@@ -185,14 +188,30 @@ def test_a_database_has_numbers_and_nulls(tmp_path: Path) -> None:
 def test_the_command_writes_files_and_a_database(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "portrait_gallery.sample", "--objects", "30"]
     files, database = tmp_path / "files", tmp_path / "gallery.db"
-    subprocess.run([*command, "--out", files, "--database", database], check=True)
+    subprocess.run([*command, "--out", files, "--database", f"sqlite:///{database}"], check=True)
     assert len(contents(files)) == 6
     assert database.exists()
     again = subprocess.run([*command, "--out", files], check=False, capture_output=True, text=True)
     assert again.returncode == 2
     assert "is there already" in again.stderr
     nowhere = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert "--out FOLDER or --database FILE" in nowhere.stderr
+    assert "--out FOLDER, --database URL or --serve PORT" in nowhere.stderr
+
+
+def test_the_command_serves_an_api() -> None:
+    command = [sys.executable, "-m", "portrait_gallery.sample", "--objects", "30", "--serve", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        url = server.stdout.readline().removeprefix("Serving ").strip()
+        with urlopen(f"{url}?page=4&size=8") as answer:
+            page = json.load(answer)
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(url.replace("objects", "nope"))
+        server.kill()
+    assert page["total"] == 30
+    assert [type(each["ObjectID"]) for each in page["records"]] == [int] * 6
+    assert "NULL" not in json.dumps(page)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -2,23 +2,35 @@
 
 import tempfile
 from pathlib import Path
-
-import polars as pl
+from typing import Any
 
 from portrait_gallery.sample.files import tables
+from portrait_gallery.sample.missing import blank_as_null
 
 
-def write_database(path: Path, object_count: int, seed: int) -> None:
-    """Write the sample's tables to a new SQLite database, which takes the place of an old one."""
-    from adbc_driver_sqlite import dbapi
+def write_database(url: str, object_count: int, seed: int) -> None:
+    """Write the sample's tables to a database, in the place of tables of the same names.
 
+    `url` is `sqlite:////path/to/file`, a new file that takes the place of an old one, or
+    `postgresql://user@host/database`, where all tables appear in one transaction.
+    """
+    if not url.startswith("sqlite:///"):
+        from adbc_driver_postgresql import dbapi
+
+        _write(dbapi, url, object_count, seed)
+        return
+    from adbc_driver_sqlite import dbapi as sqlite
+
+    path = Path(url.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
         partial = Path(folder, path.name)
-        with dbapi.connect(str(partial)) as connection, connection.cursor() as cursor:
-            for name, table in tables(object_count, seed).items():
-                text = pl.col(pl.String)
-                rows = table.with_columns(pl.when(~text.is_in(["", "NULL"])).then(text))
-                cursor.adbc_ingest(name, rows.collect())
-            connection.commit()
+        _write(sqlite, str(partial), object_count, seed)
         partial.replace(path)
+
+
+def _write(driver: Any, address: str, object_count: int, seed: int) -> None:
+    with driver.connect(address) as connection, connection.cursor() as cursor:
+        for name, table in tables(object_count, seed).items():
+            cursor.adbc_ingest(name, blank_as_null(table).collect(), mode="replace")
+        connection.commit()
