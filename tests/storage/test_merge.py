@@ -205,3 +205,21 @@ def test_several_partitions_at_once_have_no_current_table(tmp_path: Any, instanc
         instance=instance, tags=tags, raise_on_error=False
     )
     assert seen == [None], result.all_events
+
+
+def test_more_keys_than_fit_at_once_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collectionflow.storage.merge.KEYS_AT_ONCE", 7)
+    published = pl.LazyFrame({"id": range(100), "title": "old"})
+    changes = pl.LazyFrame({"id": range(50, 120), "title": "new"})
+    kept = pl.LazyFrame({"id": [*range(0, 100, 3), *range(100, 120)]})
+    whole = merged(published, changes, Merge(key=("id",), kept=kept)).collect()
+    unchanged = [(number, "old") for number in range(0, 50, 3)]
+    assert whole.rows() == unchanged + [(number, "new") for number in range(50, 120)]
+
+
+def test_a_key_without_a_value_is_a_key() -> None:
+    published = pl.LazyFrame({"id": [None, 1], "title": ["a", "b"]})
+    changes = pl.LazyFrame({"id": [None], "title": ["A"]}, schema=published.collect_schema())
+    kept = pl.LazyFrame({"id": [None, 1]})
+    whole = merged(published, changes, Merge(key=("id",), kept=kept)).collect()
+    assert whole.rows() == [(1, "b"), (None, "A")]

@@ -1,8 +1,14 @@
 """Changes since the last harvest, put into the table that is published."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
+
+# A hash table of so many keys takes some hundred megabytes.
+KEYS_AT_ONCE: Final = 4_000_000
+_ROW: Final = "collectionflow_row"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +26,7 @@ class Merge:
 def merged(published: pl.LazyFrame, changes: pl.LazyFrame, merge: Merge) -> pl.LazyFrame:
     """Return the published table with the changes in it: unchanged rows first, in their order.
 
-    Memory is that of the changes' keys, and of all keys where `merge.kept` is given.
+    Keys are compared at once, and held in memory; the rows stream when the frame is written.
 
     Examples:
         >>> import polars as pl
@@ -31,9 +37,31 @@ def merged(published: pl.LazyFrame, changes: pl.LazyFrame, merge: Merge) -> pl.L
         >>> merged(published, changes, Merge(key=("id",), kept=kept)).collect().rows()
         [(1, 'a'), (2, 'B')]
     """
+    columns = published.collect_schema().names()
+    left = pl.concat([pl.Series(dtype=pl.UInt32), *_rows_that_leave(published, changes, merge)])
+    # To filter by place takes a third of the memory that an anti-join of the whole rows takes.
+    unchanged = published.with_row_index(_ROW).filter(~pl.col(_ROW).is_in(left.implode()))
+    return pl.concat([unchanged.select(columns), changes.select(columns)])
+
+
+def _rows_that_leave(
+    published: pl.LazyFrame, changes: pl.LazyFrame, merge: Merge
+) -> Iterator[pl.Series]:
+    """Yield the places of the published rows that are replaced or removed."""
     key = list(merge.key)
-    still = published
-    if merge.kept is not None:
-        still = still.join(merge.kept.select(key), on=key, how="semi", maintain_order="left")
-    unchanged = still.join(changes.select(key), on=key, how="anti", maintain_order="left")
-    return pl.concat([unchanged, changes.select(published.collect_schema().names())])
+    changed = changes.select(key).unique().collect()
+    kept = None if merge.kept is None else merge.kept.select(key).unique().collect()
+    largest = max(changed.height, 0 if kept is None else kept.height)
+    buckets = 1 + largest // KEYS_AT_ONCE
+    bucket = pl.struct(key).hash() % buckets
+    for number in range(buckets):
+        rows = published.select(key).with_row_index(_ROW).filter(bucket == number)
+        here = changed.lazy().filter(bucket == number)
+        yield _places(rows.join(here, on=key, how="semi", nulls_equal=True))
+        if kept is not None:
+            still = pl.concat([kept.lazy().filter(bucket == number), here])
+            yield _places(rows.join(still, on=key, how="anti", nulls_equal=True))
+
+
+def _places(rows: pl.LazyFrame) -> pl.Series:
+    return rows.select(_ROW).collect().to_series()
