@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from collectionflow import Frame, SourceError
 from collectionflow.harvest import FolderSource, TableSource
-from collectionflow.harvest._encoding import _undecodable_lines
 
 
 class Objects(pa.DataFrameModel):
@@ -89,7 +88,7 @@ def test_the_format_is_detected(write: Write, content: bytes) -> None:
 def test_the_format_is_told_on_the_page(write: Write, tmp_path: Path) -> None:
     is_success, metadata = harvest(write(GOOD.replace("\n", "\r\n")), tmp_path)
     assert is_success
-    assert "objects.csv (CSV, utf-8, ',' between cells, CRLF line ends)" in metadata
+    assert "objects.csv (CSV, utf-8, ',' between cells, CRLF line ends; 53 bytes, 20" in metadata
 
 
 def test_a_declared_encoding_is_read(tmp_path: Path) -> None:
@@ -123,15 +122,6 @@ def test_a_byte_far_down_that_is_not_text_is_told_by_line(write: Write, tmp_path
     is_success, reason = harvest(write(content), tmp_path)
     assert not is_success
     assert "line 9002 has the byte 0xE9 after '2,caf'" in reason
-
-
-def test_each_line_that_is_not_text_is_found(tmp_path: Path) -> None:
-    path = tmp_path / "lines.txt"
-    path.write_bytes(b"ok\n\xff\nok\nno \xfe\n")
-    assert [(number, start) for number, _, start in _undecodable_lines(path, "utf-8")] == [
-        (2, 0),
-        (4, 3),
-    ]
 
 
 def test_a_header_that_is_not_text_is_told(write: Write) -> None:

@@ -18,51 +18,36 @@ def links() -> pl.LazyFrame:
     return pl.LazyFrame(rows, schema=columns, orient="row")
 
 
-def test_links_without_object_or_constituent_are_an_error(links: pl.LazyFrame) -> None:
-    objects = pl.LazyFrame({"ObjectID": [4, 5]})
-    constituents = pl.LazyFrame({"ConstituentID": [9]})
-    result = checks.links_are_whole(links, objects, constituents)
-    assert not result.passed
-    assert result.severity == dg.AssetCheckSeverity.ERROR
-    assert result.metadata["rows"].value == 1
-    assert "| 4         | 6        | 8             |" in result.metadata["examples"].value
+def test_links_that_are_there_twice_are_found(links: pl.LazyFrame) -> None:
+    assert checks.links_are_distinct(links).collect().rows() == [(4, 9, 19, 2)]
 
 
-def test_whole_links_pass(links: pl.LazyFrame) -> None:
-    objects = pl.LazyFrame({"ObjectID": [4, 5, 6]})
-    constituents = pl.LazyFrame({"ConstituentID": [8, 9]})
-    assert checks.links_are_whole(links, objects, constituents).passed
-
-
-def test_links_that_are_there_twice_are_a_warning(links: pl.LazyFrame) -> None:
-    result = checks.links_are_distinct(links)
-    assert not result.passed
-    assert result.severity == dg.AssetCheckSeverity.WARN
-    assert result.description == "1 row, 1 different ObjectID."
-
-
-def test_terms_without_constituent_are_a_warning() -> None:
-    terms = pl.LazyFrame(
-        {"ConstituentID": [7, 7, 8], "ThesXrefType": ["Gender"] * 3, "Term": ["a", "b", "c"]}
-    )
-    result = checks.terms_have_constituents(terms, pl.LazyFrame({"ConstituentID": [8]}))
-    assert not result.passed
-    assert (result.metadata["rows"].value, result.metadata["keys"].value) == (2, 1)
-
-
-def test_objects_without_image_are_only_counted() -> None:
+def test_objects_without_image_are_found() -> None:
     objects = pl.LazyFrame({"ObjectID": [1, 2], "ObjectNumber": ["NPG.1", "NPG.2"]})
-    result = checks.objects_without_image(pl.LazyFrame({"ObjectID": [2]}), objects)
-    assert result.passed
-    assert result.metadata["rows"].value == 1
+    found = checks.objects_without_image(objects, pl.LazyFrame({"ObjectID": [2]}))
+    assert found.collect().rows() == [(1, "NPG.1")]
 
 
-def test_objects_without_years_are_only_counted() -> None:
+def test_objects_without_years_are_found() -> None:
     rows = [(1, "NPG.1", "n.d.", None, None), (2, "NPG.2", "after 1840", 1840, None)]
     columns = ["object_id", "object_number", "dated", "earliest_year", "latest_year"]
-    result = checks.objects_without_years(pl.LazyFrame(rows, schema=columns, orient="row"))
-    assert result.passed
-    assert "| 1         | NPG.1         | n.d.  |" in result.metadata["examples"].value
+    found = checks.objects_without_years(pl.LazyFrame(rows, schema=columns, orient="row"))
+    assert found.collect().rows() == [(1, "NPG.1", "n.d.")]
+
+
+def test_what_documents_are_built_on_blocks_and_the_rest_warns() -> None:
+    severities = {
+        (spec.asset_key.to_user_string(), spec.name): spec.blocking
+        for check in checks.after_harvest
+        for spec in check.check_specs
+    }
+    assert severities["harvested_links", "ObjectID_is_in_harvested_objects"]
+    assert severities["harvested_links", "ConstituentID_is_in_harvested_constituents"]
+    assert not severities["harvested_links", "links_are_distinct"]
+    assert not severities[
+        "harvested_constituent_terms", "ConstituentID_is_in_harvested_constituents"
+    ]
+    assert not severities["harvested_objects", "objects_without_image"]
 
 
 def test_warnings_let_the_run_go_on(
@@ -70,11 +55,19 @@ def test_warnings_let_the_run_go_on(
 ) -> None:
     result = run(FolderSource(directory=str(sample)))
     assert result.success
-    passed = {each.check_name: each.passed for each in result.get_asset_check_evaluations()}
-    assert passed == {
-        "links_are_whole": True,
-        "links_are_distinct": False,
-        "terms_have_constituents": False,
-        "objects_without_image": True,
-        "objects_without_years": True,
+    evaluations = result.get_asset_check_evaluations()
+    assert {
+        (each.asset_key.to_user_string(), each.check_name)
+        for each in evaluations
+        if not each.passed
+    } == {
+        ("harvested_links", "links_are_distinct"),
+        ("harvested_constituent_terms", "ConstituentID_is_in_harvested_constituents"),
     }
+    failing = {
+        each.check_name: each.metadata["failing"].value
+        for each in evaluations
+        if "failing" in each.metadata
+    }
+    assert failing["objects_without_image"] == 13
+    assert failing["objects_without_years"] == 5

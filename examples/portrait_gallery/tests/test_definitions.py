@@ -49,9 +49,26 @@ def test_outputs_must_be_fresh(specs: dict[str, dg.AssetSpec]) -> None:
     assert fresh == {"objects_json", "objects_sitemap"}
 
 
-def test_only_the_check_of_what_documents_are_built_on_blocks() -> None:
-    checks = [spec for check in defs.asset_checks or [] for spec in check.check_specs]
-    assert [spec.name for spec in checks if spec.blocking] == ["links_are_whole"]
+def test_of_what_tables_are_to_each_other_only_what_documents_are_built_on_blocks() -> None:
+    steps = {check.node_def.name: check for check in defs.asset_checks or []}
+    others = {name: step for name, step in steps.items() if name.endswith(("_others", "_aside"))}
+    blocking = [spec for step in others.values() for spec in step.check_specs if spec.blocking]
+    assert {spec.name for spec in blocking} == {
+        "ObjectID_is_in_harvested_objects",
+        "ConstituentID_is_in_harvested_constituents",
+    }
+    assert {spec.asset_key.to_user_string() for spec in blocking} == {"harvested_links"}
+
+
+def test_every_table_has_checks_of_its_columns() -> None:
+    checked = {
+        spec.asset_key.to_user_string()
+        for step in defs.asset_checks or []
+        for spec in step.check_specs
+        if spec.name == "columns"
+    }
+    stored = {spec.key.to_user_string() for spec in defs.resolve_all_asset_specs()}
+    assert stored - checked == {"objects_json", "objects_sitemap"}
 
 
 def test_the_job_documents_harvests_nothing() -> None:

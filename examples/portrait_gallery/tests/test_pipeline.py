@@ -31,6 +31,19 @@ def test_the_sample_becomes_documents_and_a_sitemap(sample: Path, tmp_path: Path
     (part,) = tmp_path.glob("website/objects_sitemap-1-*.xml")
     assert f"<loc>https://example.org/{part.name}</loc>" in sitemap
     assert part.read_text().count("<loc>https://example.org/object/npg_") == 120
+    images = [each for each in documents if each["image"]]
+    assert part.read_text().count("<image:loc>https://images.example.org/") == len(images) > 100
+
+
+def test_what_is_published_is_read_back_and_counted(sample: Path, run: Run) -> None:
+    result = run(FolderSource(directory=str(sample)))
+    counted = {
+        each.asset_key.to_user_string(): (each.passed, each.description)
+        for each in result.get_asset_check_evaluations()
+        if each.check_name == "published_count"
+    }
+    found = (True, "120 documents are published, of 120 rows.")
+    assert counted == {"objects_json": found, "objects_sitemap": found}
 
 
 def test_a_second_run_changes_nothing(
@@ -49,9 +62,9 @@ def test_a_second_run_changes_nothing(
 def test_a_database_gives_the_same_documents_as_files(
     sample: Path, tmp_path: Path, run: Run, table: Table
 ) -> None:
-    path = tmp_path / "gallery.db"
-    write_database(f"sqlite:///{path}", 120, seed=1)
-    assert run(DatabaseSource(url=f"sqlite:///{path}")).success
+    url = f"sqlite:///{tmp_path}/gallery.db"
+    write_database(url, 120, seed=1)
+    assert run(DatabaseSource(url=url)).success
     from_database = table("object_documents")
     assert run(FolderSource(directory=str(sample))).success
     assert_frame_equal(table("object_documents"), from_database)

@@ -203,6 +203,7 @@ def test_the_command_serves_an_api() -> None:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as server:
+        assert server.stdout is not None
         url = server.stdout.readline().removeprefix("Serving ").strip()
         with urlopen(f"{url}?page=4&size=8") as answer:
             page = json.load(answer)

@@ -152,7 +152,7 @@ def test_a_link_to_an_object_that_is_gone_stops(
     result = run(gallery.source)
     assert not result.success
     assert published()["objects_json.ndjson"] == before
-    assert "links_are_whole" in told(result)
+    assert "ObjectID_is_in_harvested_objects: 'ObjectID' is not in" in told(result)
 
 
 @pytest.mark.parametrize("value", ["", " ", "NULL"])

@@ -10,6 +10,17 @@ from collectionflow.harvest.credentials import (
 )
 from collectionflow.harvest.database import DatabaseSource
 from collectionflow.harvest.folder import FolderSource
+from collectionflow.harvest.json_api import JsonApiSource
+from collectionflow.harvest.oai_pmh import OaiPmhSource
+from collectionflow.harvest.paging import (
+    Cursor,
+    LinkHeaders,
+    NextUrls,
+    Offsets,
+    PageNumbers,
+    SinglePage,
+)
+from collectionflow.harvest.xml import XmlRecords, XmlSource
 
 __all__ = [
     "ApiKey",
@@ -17,7 +28,17 @@ __all__ = [
     "BearerToken",
     "ClientCredentials",
     "Credentials",
+    "Cursor",
     "DatabaseSource",
     "FolderSource",
+    "JsonApiSource",
+    "LinkHeaders",
+    "NextUrls",
+    "OaiPmhSource",
+    "Offsets",
+    "PageNumbers",
+    "SinglePage",
     "TableSource",
+    "XmlRecords",
+    "XmlSource",
 ]

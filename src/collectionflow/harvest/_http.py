@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from typing import Any, Final, Self, TypeVar
-from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, quote_plus, unquote_plus, urlencode, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import certifi
@@ -33,7 +33,6 @@ _CHUNK_BYTES: Final = 1 << 20
 _REDIRECTS: Final = {301, 302, 303, 307, 308}
 _NOT_MODIFIED: Final = 304
 _UNAUTHORIZED: Final = 401
-_FIRST_ERROR: Final = 400
 _TRANSIENT: Final = {408, 425, 429, 500, 502, 503, 504}
 _SHOWN_CHARACTERS: Final = 200
 # A token is renewed this long before it ends, so that it does not end on the way.
@@ -111,22 +110,27 @@ class Http:
             SourceError: where the host refuses.
         """
         with _named_faults(url):
-            response = self._follow(url, headers or {})
+            response, held = self._follow(url, headers or {})
             try:
-                self._check(response, url)
+                self._check(response, url, held)
                 yield response
             except BaseException:
                 response.close()  # A connection with half an answer in it serves no one else.
                 raise
-            response.release_conn()
+            finally:
+                # Its place in the pool is free again, closed or not.
+                response.release_conn()
 
-    def _follow(self, url: str, headers: Mapping[str, str]) -> Response:
-        """Ask, and follow redirects; the secrets go to our own host only."""
+    def _follow(self, url: str, headers: Mapping[str, str]) -> "tuple[Response, _HeldGrant | None]":
+        """Ask, and follow redirects; the secrets go to our own host only.
+
+        The second of what is returned is the grant that was sent, None to another host.
+        """
         for _ in range(_MAX_REDIRECTS + 1):
-            response = self._send(url, headers)
+            response, held = self._send(url, headers)
             location = response.headers.get("Location")
             if response.status not in _REDIRECTS or location is None:
-                return response
+                return response, held
             response.drain_conn()
             response.release_conn()
             target = urljoin(url, location)
@@ -137,25 +141,24 @@ class Http:
         message = f"'{shown(url)}' redirects more than {_MAX_REDIRECTS} times."
         raise SourceError(message)
 
-    def _send(self, url: str, headers: Mapping[str, str]) -> Response:
+    def _send(self, url: str, headers: Mapping[str, str]) -> "tuple[Response, _HeldGrant | None]":
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **headers}
+        held = None
         if is_same_host(_split(url), self._base):
-            grant = self._current_grant()
-            sent |= self._headers | dict(grant.headers)
-            url = with_parameters(url, grant.parameters)
+            held = self._current_grant()
+            sent |= self._headers | dict(held.grant.headers)
+            url = with_parameters(url, held.grant.parameters)
         self._pace.wait()
-        return self._pool.request(
+        response = self._pool.request(
             "GET", url, headers=sent, redirect=False, retries=False, preload_content=False
         )
+        return response, held
 
-    def _current_grant(self) -> Grant:
-        if self._credentials is None:
-            return Grant()
+    def _current_grant(self) -> "_HeldGrant":
         with self._grant_lock:
-            if self._held.ends < time.monotonic():
-                grant = self._credentials.grant(self._post)
-                self._held = _HeldGrant(grant)
-            return self._held.grant
+            if self._credentials is not None and self._held.ends < time.monotonic():
+                self._held = _HeldGrant(self._credentials.grant(self._post))
+            return self._held
 
     def _post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> bytes:
         """Send a form to the service that the configuration names; it is no link that was met."""
@@ -175,40 +178,43 @@ class Http:
                     retries=False,
                     preload_content=False,
                 )
-                if response.status in _TRANSIENT:
-                    raise _transient(response, url)
-                if not _is_success(response):
-                    message = (
-                        f"The token service '{shown(url)}' answered {_status(response)}. Check the "
-                        "source's credentials."
-                    )
-                    raise SourceError(message)
-                return _body(response, shown(url))
+                try:
+                    return _granted(response, url)
+                finally:
+                    response.close()
+                    response.release_conn()
 
         return retrying(once, self._harvest, self._notes)
 
-    def _check(self, response: Response, url: str) -> None:
+    def _check(self, response: Response, url: str, held: "_HeldGrant | None") -> None:
         """Raise the error for an answer that is none."""
-        if response.status < _FIRST_ERROR:
+        if _is_success(response) or response.status == _NOT_MODIFIED:
             return
         if response.status in _TRANSIENT:
             raise _transient(response, url)
-        with self._grant_lock:
-            if response.status == _UNAUTHORIZED and self._held.is_renewable():
-                self._held = _HeldGrant()
-                message = f"'{shown(url)}' no longer takes the token."
-                raise TransientError(message)
+        if response.status == _UNAUTHORIZED and held is not None and self._is_outdated(held):
+            message = f"'{shown(url)}' no longer takes the token."
+            raise TransientError(message)
         start = response.read(_SHOWN_CHARACTERS * 4, decode_content=True).decode("utf-8", "replace")
-        said = self._without_secrets(" ".join(start.split()))[:_SHOWN_CHARACTERS]
+        said = self.without_secrets(" ".join(start.split()))[:_SHOWN_CHARACTERS]
         advice = " Check the source's credentials." if response.status in {401, 403} else ""
         message = f"'{shown(url)}' answered {_status(response)}: '{said}'.{advice}"
         raise SourceError(message)
 
-    def _without_secrets(self, text: str) -> str:
+    def _is_outdated(self, held: "_HeldGrant") -> bool:
+        """Return whether another grant than the one that was sent may help, and drop that one."""
+        with self._grant_lock:
+            if held is self._held and held.is_renewable():
+                self._held = _HeldGrant()
+            # Another thread, whose request was refused as well, may have been here before.
+            return held is not self._held
+
+    def without_secrets(self, text: str) -> str:
         """Blank out what was sent, should the host echo it."""
         grant = self._held.grant
         for value in (*self._headers.values(), *grant.headers.values(), *grant.parameters.values()):
-            for secret in (value, value.rpartition(" ")[2]):
+            token = value.rpartition(" ")[2]
+            for secret in (value, token, quote_plus(token)):
                 text = text.replace(secret, "***") if secret else text
         return text
 
@@ -244,10 +250,19 @@ def resolved_link(link: str, page: str, base_url: str) -> str:
 
 
 def with_parameters(url: str, parameters: Mapping[str, str]) -> str:
-    """Return a URL with these query parameters added to those that it has."""
+    """Return a URL with these query parameters, in the stead of those of the same name.
+
+    A link to the next page may repeat what was sent, keys included.
+    """
     if not parameters:
         return url
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"
+    parts = urlsplit(url)
+    others = [
+        each
+        for each in parts.query.split("&")
+        if each and unquote_plus(each.partition("=")[0]) not in parameters
+    ]
+    return parts._replace(query="&".join([*others, urlencode(parameters)])).geturl()
 
 
 def shown(url: str) -> str:
@@ -295,9 +310,9 @@ def _named_faults(url: str) -> Generator[None]:
     """Turn the errors of the connection into ours, with the URL but without its query."""
     try:
         yield
-    except (LocationParseError, LocationValueError) as error:
+    except (LocationParseError, LocationValueError):
         message = f"'{shown(url)}' is no address that can be asked. Set the source's URL."
-        raise SourceError(message) from error
+        raise SourceError(message) from None
     except SSLError as error:
         message = (
             f"The certificate of '{_split(url).hostname}' is not trusted ({error}). Ask the "
@@ -308,6 +323,19 @@ def _named_faults(url: str) -> Generator[None]:
         kind = type(error).__name__.removesuffix("Error")
         message = f"'{shown(url)}' does not answer in full ({kind})."
         raise TransientError(message) from error
+
+
+def _granted(response: Response, url: str) -> bytes:
+    """Return what a token service answered."""
+    if response.status in _TRANSIENT:
+        raise _transient(response, url)
+    if not _is_success(response):
+        message = (
+            f"The token service '{shown(url)}' answered {_status(response)}. Check the source's "
+            "credentials."
+        )
+        raise SourceError(message)
+    return _body(response, shown(url))
 
 
 def _transient(response: Response, url: str) -> TransientError:

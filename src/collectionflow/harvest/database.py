@@ -1,124 +1,126 @@
-"""A database, read table by table. SQLite for now."""
+"""A database, read table by table: one class for all of them."""
 
-import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
-from urllib.parse import quote
 
 import polars as pl
 from pydantic import Field
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from collectionflow.contract import Contract
-from collectionflow.errors import SourceError
+from collectionflow.errors import CollectionflowError
+from collectionflow.harvest._retry import retrying
 from collectionflow.harvest._source import TableSource, choose_columns, missing_table
 from collectionflow.harvest._stream import stream
+from collectionflow.harvest.databases._changes import Changes, changed_rows
+from collectionflow.harvest.databases._dialect import Dialect, Relation, Session, dialect_of
+from collectionflow.harvest.databases._reading import Reading, batches, fault
 from collectionflow.notes import Notes
-
-_BATCH_ROWS = 20_000
 
 
 class DatabaseSource(TableSource):
-    """A SQLite database. `url` is `sqlite:///relative/path` or `sqlite:////absolute/path`.
+    """The tables, views and queries of a database: PostgreSQL, MariaDB, SQLite, SQL Server, others.
 
-    Cells arrive as text, since a SQLite column may hold values of any type; numbers keep all
-    their digits. A schema with `coerce = True` has storage cast them strictly.
+    A column comes in its contract's type where the database has exactly that type, otherwise as
+    the database's own text, which a schema with `coerce = True` has storage cast strictly. A
+    connection that breaks is taken up again behind the last row, where the table has a primary
+    key.
+
+    Where `changed` says which column tells when a row changed, or up to which number, a table that
+    is already published is brought up to date: the rows that changed since are read, and the keys
+    of all rows, so that what was deleted goes.
 
     Examples:
         >>> import dagster as dg
         >>> from collectionflow.harvest import DatabaseSource
-        >>> source = DatabaseSource(url=dg.EnvVar("TMS_URL"), tables={"objects": "dbo_Objects"})
+        >>> source = DatabaseSource(
+        ...     url=dg.EnvVar("TMS_URL"),
+        ...     tables={"objects": "dbo.Objects"},
+        ...     queries={"media": "SELECT ID AS id, Path AS path FROM dbo.Media WHERE Public = 1"},
+        ...     changed={"objects": "EnteredDate"},
+        ... )
     """
 
-    url: str = Field(description="The database; an EnvVar where it holds a password.")
+    url: str = Field(
+        repr=False,
+        description="Where it is: 'postgresql://user:password@host/database'. An EnvVar.",
+    )
     tables: Mapping[str, str] = Field(
-        default={}, description="Name in the database by table, where they differ."
+        default={},
+        description="Name in the database by table, where they differ; 'schema.name' if need be.",
+    )
+    queries: Mapping[str, str] = Field(
+        default={}, description="SELECT by table, for what is no table of the database."
+    )
+    changed: Mapping[str, str] = Field(
+        default={}, description="By table, the column that says when a row last changed."
+    )
+    overlap: int = Field(
+        default=3600,
+        ge=0,
+        description="How far before the last change to begin, in seconds (or in its numbers).",
     )
 
     def scan(self, table: str, contract: Contract, notes: Notes) -> pl.LazyFrame:
-        """Return one table or view as a lazy frame of text, read in batches when it is stored.
+        """Return one table, view or query as a lazy frame, read in batches when it is stored.
 
         Raises:
             SourceError: where the database, the table or a column is missing; while the frame is
-                written, where the database cannot be read.
+                written, where something in it cannot be read safely.
+            SourceUnavailable: where the database does not answer.
         """
-        path = _sqlite_path(self.url)
-        name = self.tables.get(table, table)
-        with closing(_connect(path)) as connection:
-            names = _names(connection)
-            if name not in names:
-                raise missing_table(name, names, f"'{path.name}'")
-            present = _columns(connection, name)
-        where = f"Table '{name}' of '{path.name}'"
-        columns = choose_columns(table, contract, present, where, notes)
-        harvest = notes.begin(table, f"{path.name} (SQLite, table '{name}')")
-        schema = dict.fromkeys(columns, pl.String())
-        return stream(schema, partial(_batches, path, name), harvest)
+        dialect = dialect_of(self.url)
+        harvest = notes.begin(table, dialect.where)
+        relation = retrying(partial(self._relation, dialect, table), harvest, notes)
+        harvest.source = f"{dialect.where}, {relation.shown}"
+        present = [column.name for column in relation.columns]
+        where = f"{_capital(relation.shown)} of {dialect.where}"
+        names = choose_columns(table, contract, present, where, notes)
+        wanted = {name: contract.dtypes[name] for name in names}
+        reading = Reading(dialect=dialect, relation=relation, wanted=wanted)
+        if table in self.changed:
+            changes = Changes(column=self.changed[table], overlap=self.overlap)
+            changed = changed_rows(reading, changes, contract, harvest, notes)
+            if changed is not None:
+                return changed
+        return stream(reading.schema, partial(batches, reading, harvest, notes), harvest)
 
-
-def _sqlite_path(url: str) -> Path:
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        message = "The database URL cannot be read. Expected the form 'sqlite:///path/to/file'."
-        raise SourceError(message) from error
-    if parsed.get_backend_name() != "sqlite" or not parsed.database:
-        message = (
-            f"Databases of the kind '{parsed.get_backend_name()}' are not supported yet. Expected "
-            "'sqlite:///path/to/file'."
-        )
-        raise SourceError(message)
-    return Path(parsed.database)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    if not path.is_file():
-        message = f"There is no database file '{path}'. Set the source's url."
-        raise SourceError(message)
-    # Read-only, and from whichever thread Polars calls.
-    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
-    return sqlite3.connect(uri, uri=True, check_same_thread=False)
-
-
-def _names(connection: sqlite3.Connection) -> list[str]:
-    query = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY name"
-    try:
-        return [name for (name,) in connection.execute(query)]
-    except sqlite3.DatabaseError as error:
-        message = f"The file is not a SQLite database that can be read: {error}."
-        raise SourceError(message) from error
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
-    rows = connection.execute("SELECT name FROM pragma_table_info(?)", [table])
-    return [name for (name,) in rows]
-
-
-def _batches(path: Path, table: str, wanted: list[str]) -> Iterator[pl.DataFrame]:
-    schema = dict.fromkeys(wanted, pl.String())
-    query = f"SELECT {', '.join(map(_as_text, wanted))} FROM {_quoted(table)}"  # noqa: S608 (quoted)
-    with closing(_connect(path)) as connection:
+    def _relation(self, dialect: Dialect, table: str) -> Relation:
         try:
-            cursor = connection.execute(query)
-            while rows := cursor.fetchmany(_BATCH_ROWS):
-                yield pl.DataFrame(rows, schema=schema, orient="row")
-        except sqlite3.Error as error:
-            message = f"Table '{table}' of '{path.name}' cannot be read to its end: {error}."
-            raise SourceError(message) from error
+            with dialect.connect() as session:
+                if table in self.queries:
+                    return _query(session, table, self.queries[table])
+                return _table(session, dialect, self.tables.get(table, table))
+        except CollectionflowError:
+            raise
+        except dialect.errors as error:
+            raise fault(dialect, dialect.where, error) from error
 
 
-def _as_text(name: str) -> str:
-    """Return SQL for a cell as text. SQLite writes 15 digits of a float: 17 where it takes them."""
-    column = _quoted(name)
-    text = f"CAST({column} AS TEXT)"
-    return (
-        f"CASE WHEN typeof({column}) = 'real' AND CAST({text} AS REAL) <> {column} "
-        f"THEN printf('%!.17g', {column}) ELSE {text} END"
+def _query(session: Session, table: str, query: str) -> Relation:
+    query = query.strip().rstrip(";")
+    return Relation(
+        shown=f"the query for '{table}'",
+        # The line end keeps a last comment from swallowing the bracket.
+        sql=f"({query}\n)",
+        columns=session.columns(query),
     )
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _table(session: Session, dialect: Dialect, name: str) -> Relation:
+    tables = session.tables()
+    found = [table for table in tables if name in (table.shown, f"{table.schema}.{table.name}")]
+    if not found:
+        raise missing_table(name, [table.shown for table in tables], dialect.where)
+    columns, key = session.describe(found[0])
+    by_name = {column.name: column for column in columns}
+    return Relation(
+        shown=f"table '{name}'",
+        sql=dialect.table_sql(found[0]),
+        columns=columns,
+        key=[by_name[column] for column in key],
+        is_counted=not found[0].is_view,
+    )
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

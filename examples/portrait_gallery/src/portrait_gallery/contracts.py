@@ -198,6 +198,7 @@ class ObjectDocuments(pa.DataFrameModel):
 
 
 class ObjectPages(pa.DataFrameModel):
-    """The address of each object's page."""
+    """The address of each object's page, and of its image."""
 
     loc: str = pa.Field(unique=True, str_matches="^https?://[!-~]+$")
+    images: list[str]

@@ -10,7 +10,13 @@ from typing import Final
 import dagster as dg
 
 from collectionflow import ParquetIOManager
-from collectionflow.harvest import DatabaseSource, FolderSource, TableSource
+from collectionflow.harvest import (
+    DatabaseSource,
+    FolderSource,
+    JsonApiSource,
+    PageNumbers,
+    TableSource,
+)
 from collectionflow.output import NdjsonTarget, SitemapTarget
 from portrait_gallery.sample import SampleSource
 from portrait_gallery.website import Website
@@ -34,6 +40,12 @@ SOURCES: Final[dict[str, TableSource]] = {
         },
     ),
     "database": DatabaseSource(url=dg.EnvVar("PORTRAIT_GALLERY_DATABASE")),
+    "api": JsonApiSource(
+        base_url=dg.EnvVar("PORTRAIT_GALLERY_API"),
+        records="records",
+        total="total",
+        paging=PageNumbers(size_parameter="size", size=500),
+    ),
 }
 
 

@@ -21,14 +21,18 @@ def objects_json(object_documents: Frame[ObjectDocuments]) -> Frame[ObjectDocume
     return object_documents
 
 
-@dg.asset(code_version="1", kinds={"xml"}, io_manager_key="sitemap", freshness_policy=NIGHTLY)
+@dg.asset(code_version="2", kinds={"xml"}, io_manager_key="sitemap", freshness_policy=NIGHTLY)
 def objects_sitemap(
     object_documents: Frame[ObjectDocuments], website: Website
 ) -> Frame[ObjectPages]:
-    """The addresses of all objects' pages, for search engines."""
+    """The addresses of all objects' pages and of their images, for search engines."""
     return pages(object_documents, website)
 
 
 def pages(documents: pl.LazyFrame, website: Website) -> pl.LazyFrame:
-    """Return `ObjectPages` from `ObjectDocuments`."""
-    return documents.select(loc=website.object_page(pl.col("number")))
+    """Return `ObjectPages` from `ObjectDocuments`. The source does not say when they changed."""
+    image = pl.col("image").struct.field("url")
+    return documents.select(
+        loc=website.object_page(pl.col("number")),
+        images=pl.concat_list(pl.when(image.str.starts_with("http")).then(image)).list.drop_nulls(),
+    )

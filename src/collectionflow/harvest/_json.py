@@ -1,0 +1,293 @@
+"""JSON bytes as records whose values are still their raw text: nothing is read, so nothing is lost.
+
+What two readers would understand differently is refused here: a key that an object has twice, text
+that is no UTF-8, half a surrogate pair, NaN, and JSON that ends too early.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final, TypeAlias
+
+import jiter
+import msgspec
+from msgspec import Raw
+
+from collectionflow.errors import SourceError
+from collectionflow.harvest._source import quoted
+
+Record: TypeAlias = dict[str, Raw]
+
+_BOM: Final = b"\xef\xbb\xbf"
+_SHOWN_CHARACTERS: Final = 80
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+_object = msgspec.json.Decoder(Record)
+_objects = msgspec.json.Decoder(list[Record])
+_list = msgspec.json.Decoder(list[Raw])
+_string = msgspec.json.Decoder(str)
+
+
+class CutOff(SourceError):
+    """JSON that ends before it is complete. A server may send it whole when asked again."""
+
+
+def decode_records(body: bytes, path: str | None, where: str) -> list[Record]:
+    """Return the records of a JSON document: of its list at `path`, or of the list that it is.
+
+    `path` has dots between keys, or is a JSON Pointer such as `/data/items`. `where` names the
+    document in errors.
+
+    Raises:
+        CutOff: where the document ends too early.
+        SourceError: where it is no JSON, has no list of objects there, or cannot be read safely.
+
+    Examples:
+        >>> from collectionflow.harvest._json import decode_records
+        >>> records = decode_records(b'{"data": [{"id": 1, "height": 1.50}]}', "data", "the page")
+        >>> [{key: bytes(value) for key, value in record.items()} for record in records]
+        [{'id': b'1', 'height': b'1.50'}]
+    """
+    return Document(body, where).records(path)
+
+
+def decode_lines(body: bytes, where: str, first_line: int = 1) -> list[Record]:
+    r"""Return the records of newline-delimited JSON; blank lines are passed over.
+
+    `first_line` is the number of the body's first line, where it is a part of a file.
+
+    Raises:
+        CutOff: where a line ends too early.
+        SourceError: where a line is no JSON object, or cannot be read safely.
+
+    Examples:
+        >>> from collectionflow.harvest._json import decode_lines
+        >>> len(decode_lines(b'{"id": 1}\n{"id": 2}\n', "'objects.ndjson'"))
+        2
+    """
+    records = []
+    for number, line in enumerate(body.removeprefix(_BOM).split(b"\n"), first_line):
+        if not line.strip():
+            continue
+        try:
+            record = _object.decode(line)
+        except _UNREADABLE as error:
+            raise _fault(line, f"Line {number} of {where}", "an object") from error
+        check_text(line, f"Line {number} of {where}")
+        if not has_single_keys(line, [record]):
+            raise double_key(line, f"Line {number} of {where}")
+        records.append(record)
+    return records
+
+
+def value_at(body: bytes, path: str | None, where: str) -> Raw | None:
+    """Return the raw value at a path of a JSON document, None where there is none.
+
+    Raises:
+        CutOff: where the document ends too early.
+        SourceError: where it is no JSON, or something on the path is no object.
+
+    Examples:
+        >>> from collectionflow.harvest._json import value_at
+        >>> bytes(value_at(b'{"page": {"total": 12}}', "page.total", "the page"))
+        b'12'
+    """
+    return Document(body, where).at(path)
+
+
+class Document:
+    """A JSON document of which several values are wanted: it is looked through only once."""
+
+    def __init__(self, body: bytes, where: str) -> None:
+        """Take a document; `where` names it in errors."""
+        self._text = Raw(body.removeprefix(_BOM))
+        self._where = where
+        self._members: Record | None = None
+        check_text(body, where)
+
+    def at(self, path: str | None) -> Raw | None:
+        """Return the raw value at a path, None where there is none; see `value_at`."""
+        value = self._text
+        for step in steps(path) if path else ():
+            members = self._top(step) if value is self._text else self._object(value, step)
+            if step not in members:
+                return None
+            value = members[step]
+        return value
+
+    def is_list(self) -> bool:
+        """Return whether the document is a list itself."""
+        return is_list(self._text)
+
+    def records(self, path: str | None) -> list[Record]:
+        """Return the records of the list at a path; see `decode_records`."""
+        text, where = self.at(path), self._where
+        if text is None:
+            message = f"{where} has no list of records at '{path}'.{self._lists()}"
+            raise SourceError(message)
+        try:
+            records = _objects.decode(text)
+        except _UNREADABLE as error:
+            raise self._no_records(text, path) from error
+        if not has_single_keys(text, records):
+            listed = _list.decode(text)
+            number = [_double_key(bytes(each)) is None for each in listed].index(False)
+            raise double_key(listed[number], f"Record {number + 1} of {where}")
+        return records
+
+    def _top(self, step: str) -> Record:
+        if self._members is None:
+            self._members = self._object(self._text, step)
+        return self._members
+
+    def _object(self, value: Raw, step: str) -> Record:
+        try:
+            found = _object.decode(value)
+        except _UNREADABLE as error:
+            raise _fault(self._text, self._where, f"an object with '{step}'") from error
+        if not has_single_keys(value, [found]):
+            raise double_key(value, self._where)
+        return found
+
+    def _no_records(self, text: Raw, path: str | None) -> SourceError:
+        """Return why there is no list of objects: the document, the list, or one of its records."""
+        fault = _fault(
+            text, f"{self._where} at '{path}'" if path else self._where, "a list of objects"
+        )
+        if not is_list(text):
+            return type(fault)(f"{fault}{self._lists()}")
+        try:
+            listed: Sequence[Raw] = _list.decode(text)
+        except _UNREADABLE:
+            return fault
+        faults = (
+            _fault(each, f"Record {number} of {self._where}", "an object")
+            for number, each in enumerate(listed, 1)
+            if not bytes(each).startswith(b"{")
+        )
+        return next(faults, fault)
+
+    def _lists(self) -> str:
+        """Return where the document has lists, so that the path can be set."""
+        try:
+            found = _object.decode(self._text)
+        except _UNREADABLE:
+            return ""
+        names = [key for key, value in found.items() if is_list(value)]
+        there = f"lists at {quoted(names)}" if names else quoted(list(found))
+        return f" It has {there}. Set `records` to the path of the list."
+
+
+def is_list(text: bytes | Raw) -> bool:
+    """Return whether a document or a value is a list, from how it begins."""
+    return bytes(text).removeprefix(_BOM).lstrip().startswith(b"[")
+
+
+def steps(path: str) -> tuple[str, ...]:
+    """Return the keys that a path names.
+
+    Examples:
+        >>> from collectionflow.harvest._json import steps
+        >>> steps("attributes.maker.name")
+        ('attributes', 'maker', 'name')
+        >>> steps("/attributes/dc.title")
+        ('attributes', 'dc.title')
+    """
+    if not path.startswith("/"):
+        return tuple(path.split("."))
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in path[1:].split("/"))
+
+
+def scalar(value: Raw) -> str | None:
+    r"""Return a value as text: a string unquoted, null as None, the rest as it is written.
+
+    Examples:
+        >>> import msgspec
+        >>> from collectionflow.harvest._json import scalar
+        >>> scalar(msgspec.Raw(b'"a\\u00e9"')), scalar(msgspec.Raw(b"1.50"))
+        ('aé', '1.50')
+    """
+    text = bytes(value)
+    if text == b"null":
+        return None
+    return _string.decode(text) if text.startswith(b'"') else str(text, "utf-8")
+
+
+def has_single_keys(text: bytes | Raw, objects: Sequence[Record]) -> bool:
+    """Return whether none of the objects that were decoded from `text` had a key twice.
+
+    A decoder keeps the last of two equal keys. Each key brings a colon, so where one was dropped,
+    the text has more colons than the keys and values that were kept. A colon that is escaped in a
+    key upsets that sum: there a slower reader decides.
+    """
+    whole = bytes(text)
+    shapes = Counter(map(tuple, objects))
+    has_colons = any(":" in key for shape in shapes for key in shape)
+    if has_colons and b"\\u003" in whole:
+        return _double_key(whole) is None
+    values = b"".join(chain.from_iterable(map(dict.values, objects)))
+    kept = sum(count * len(shape) for shape, count in shapes.items()) + values.count(b":")
+    if has_colons:
+        kept += sum(count * "".join(shape).count(":") for shape, count in shapes.items())
+    return whole.count(b":") == kept
+
+
+def double_key(text: bytes | Raw, where: str) -> SourceError:
+    """Return the error for text in which an object has a key twice."""
+    found = _lowered(_double_key(bytes(text)))
+    return SourceError(
+        f"{where} cannot be read safely: {found}. Which of the two values holds is not known. Ask "
+        "the source to mend it."
+    )
+
+
+def _double_key(text: bytes) -> ValueError | None:
+    try:
+        jiter.from_json(text, catch_duplicate_keys=True)
+    except ValueError as error:
+        return error
+    return None
+
+
+def check_text(body: bytes, where: str) -> None:
+    """Refuse bytes that are not UTF-8.
+
+    Raises:
+        CutOff: where only the last character is incomplete.
+        SourceError: where another byte is wrong.
+    """
+    try:
+        str(body, "utf-8")
+    except UnicodeDecodeError as error:
+        kind = CutOff if error.reason == "unexpected end of data" else SourceError
+        message = (
+            f"{where} is not UTF-8 at byte {error.start + 1:,} ({error.reason}), which JSON must "
+            "be. Ask the source to mend it."
+        )
+        raise kind(message) from None
+
+
+def excerpt(text: bytes | Raw) -> str:
+    """Return the start of a value, for an error."""
+    start = bytes(text)[: _SHOWN_CHARACTERS * 4].decode("utf-8", "replace").strip()
+    is_whole = len(bytes(text)) <= len(start.encode()) and len(start) <= _SHOWN_CHARACTERS
+    return start if is_whole else f"{start[:_SHOWN_CHARACTERS]}…"
+
+
+def _fault(text: bytes | Raw, where: str, expected: str) -> SourceError:
+    """Return what is wrong with text that could not be decoded as what was expected."""
+    try:
+        jiter.from_json(bytes(text), allow_inf_nan=False)
+    except ValueError as error:
+        if str(error).startswith("EOF"):
+            return CutOff(f"{where} is cut off: {_lowered(error)}.")
+        return SourceError(
+            f"{where} is not JSON that can be read: {_lowered(error)}. It begins with "
+            f"'{excerpt(text)}'."
+        )
+    return SourceError(f"{where} is '{excerpt(text)}', expected {expected}.")
+
+
+def _lowered(error: ValueError | None) -> str:
+    text = str(error)
+    return text if text.startswith("EOF") else text[:1].lower() + text[1:]

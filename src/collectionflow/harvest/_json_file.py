@@ -1,0 +1,63 @@
+"""JSON files as readings: a document with a list of records, or one record a line."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+import polars as pl
+
+from collectionflow.errors import SourceError
+from collectionflow.harvest._file import File, Reading, Request
+from collectionflow.harvest._json import Record, decode_lines
+from collectionflow.harvest._json_frames import JsonFrames, json_schema
+from collectionflow.harvest._json_list import MAX_PART_BYTES, PIECE_BYTES, record_lists
+
+_LINES = (".ndjson", ".jsonl")
+
+
+def read(file: File, request: Request) -> Reading:
+    """Return how to read the records of a JSON file; it is looked at only when it is read.
+
+    Raises:
+        SourceError: while it is read, where it is no JSON, ends too early, has a value that its
+            column does not hold, or lacks a required column in all records.
+    """
+    return Reading(
+        file=file,
+        form="NDJSON" if file.suffix in _LINES else "JSON",
+        schema=json_schema(request.contract),
+        batches=partial(_batches, file, request),
+    )
+
+
+def _batches(file: File, request: Request, wanted: Sequence[str]) -> Iterator[pl.DataFrame]:
+    frames = JsonFrames(request.table, request.contract, file.where, request.fields)
+    if file.suffix in _LINES:
+        lists = _line_lists(file.chunks(), file.where)
+    else:
+        lists = record_lists(file.chunks(), request.records, file.where)
+    for records in lists:
+        if records:
+            yield frames.frame(records, wanted)
+    frames.finish(request.notes)
+
+
+def _line_lists(chunks: Iterable[bytes], where: str) -> Iterator[list[Record]]:
+    """Yield the records of newline-delimited JSON, about 2 MB at a time."""
+    rest, line = b"", 1
+    for chunk in chunks:
+        for start in range(0, len(chunk), PIECE_BYTES):
+            text = rest + chunk[start : start + PIECE_BYTES]
+            cut = text.rfind(b"\n") + 1
+            yield decode_lines(text[:cut], where, line)
+            line += text.count(b"\n", 0, cut)
+            rest = text[cut:]
+            if len(rest) > MAX_PART_BYTES:
+                raise _too_long(where, line)
+    yield decode_lines(rest, where, line)
+
+
+def _too_long(where: str, line: int) -> SourceError:
+    return SourceError(
+        f"Line {line:,} of {where} is longer than {MAX_PART_BYTES >> 20} MiB. If the file is one "
+        "list of records, give it a name that ends in '.json'."
+    )

@@ -1,0 +1,1 @@
+"""Databases, one file each: what differs between them, and nothing else."""
