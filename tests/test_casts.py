@@ -6,7 +6,7 @@ import pandera.polars as pa
 import polars as pl
 import pytest
 
-from collectionflow.casts import cast_rules, casts
+from collectionflow.casts import cast_rules, casts, moment
 from collectionflow.contract import contract_of
 
 
@@ -47,6 +47,14 @@ def test_text_becomes_the_same_value_or_is_refused(
     dtype: Any, values: list[str | None], expected: list[Any], refused: int
 ) -> None:
     assert cast(values, dtype) == (expected, refused)
+
+
+def test_a_time_that_is_finer_than_its_type_is_refused() -> None:
+    values = ["2020-01-02T03:04:05.1234560", "2020-01-02 03:04:05.1234567"]
+    assert cast(values, pl.Datetime("us")) == ([datetime(2020, 1, 2, 3, 4, 5, 123456), None], 1)
+    zoned = ["2020-01-02T03:04:05.120+00:00", "2020-01-02T03:04:05.1239Z"]
+    moment = datetime(2020, 1, 2, 3, 4, 5, 120_000, tzinfo=UTC)
+    assert cast(zoned, pl.Datetime("ms", "UTC")) == ([moment, None], 1)
 
 
 def test_iso_times_are_read_and_others_refused() -> None:
@@ -106,3 +114,20 @@ def test_only_coerced_columns_that_are_there_and_differ_are_cast() -> None:
 
     present = {"object_id": pl.String(), "year": pl.String(), "number": pl.String()}
     assert list(casts(contract_of(Objects), present)) == ["object_id"]
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        (date(2026, 7, 1), pl.Date()),
+        (datetime(2026, 7, 1), pl.Datetime("ms")),
+        (datetime(2026, 7, 1, tzinfo=UTC), pl.Datetime("us", "Europe/London")),
+        ("2026-07-01", pl.String()),
+        ("2026-07-01T01:00:00+01:00", pl.String()),
+        (" 2026-07-01 00:00:00 ", pl.String()),
+    ],
+)
+def test_a_moment_is_in_utc(value: Any, dtype: pl.DataType) -> None:
+    table = pl.DataFrame({"changed": [value]}, schema={"changed": dtype})
+    found = table.select(moment("changed", dtype)).item()
+    assert found == datetime(2026, 7, 1, tzinfo=UTC)

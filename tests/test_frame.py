@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from collectionflow import Frame
-from collectionflow.frame import is_frame, schema_of
+from collectionflow.frame import schema_of, table_types
 
 
 class Objects(pa.DataFrameModel):
@@ -22,10 +22,10 @@ def test_the_same_annotation_is_the_same_class() -> None:
 
 
 def test_a_frame_is_known_with_and_without_a_schema() -> None:
-    assert is_frame(Frame)
-    assert is_frame(Frame[Objects])
-    assert not is_frame(pl.LazyFrame)
-    assert not is_frame(Objects)
+    assert list(table_types(Frame)) == [Frame]
+    assert list(table_types(Frame[Objects] | None)) == [Frame[Objects]]
+    assert list(table_types(pl.LazyFrame)) == []
+    assert list(table_types(Objects)) == []
 
 
 @pytest.mark.parametrize("annotation", [Optional[Frame[Objects]], Frame[Objects] | None])

@@ -1,5 +1,6 @@
 """Production data pipelines for museums, libraries and archives, on Dagster and Polars."""
 
+from collectionflow.buckets import in_buckets
 from collectionflow.errors import (
     CollectionflowError,
     ProjectError,
@@ -11,7 +12,7 @@ from collectionflow.errors import (
 from collectionflow.frame import Frame
 from collectionflow.jobs import pipeline_job
 from collectionflow.notes import add_chart, warn
-from collectionflow.storage import ParquetIOManager, drop_guard
+from collectionflow.storage import ParquetIOManager, drop_guard, quarantine
 
 __all__ = [
     "CollectionflowError",
@@ -24,6 +25,8 @@ __all__ = [
     "StopRun",
     "add_chart",
     "drop_guard",
+    "in_buckets",
     "pipeline_job",
+    "quarantine",
     "warn",
 ]

@@ -12,7 +12,6 @@ from collectionflow.contract import Contract, Rule, rule
 
 _TRUE = ("true", "t", "yes", "y", "1")
 _FALSE = ("false", "f", "no", "n", "0")
-_BOOLEANS = dict.fromkeys(_TRUE, True) | dict.fromkeys(_FALSE, False)
 # Explicit formats: letting Polars infer one would take 03/04/2020 for whatever comes first.
 _MIDNIGHT = r"[ T]00:00:00(?:\.0+)?$"
 _NAIVE = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
@@ -60,6 +59,25 @@ def cast_rules(contract: Contract, present: Mapping[str, pl.DataType]) -> tuple[
     )
 
 
+def moment(name: str, present: pl.DataType) -> pl.Expr:
+    """Return a date, a time or ISO 8601 text as a time in UTC; what has no time zone is in UTC.
+
+    Examples:
+        >>> import polars as pl
+        >>> from collectionflow.casts import moment
+        >>> table = pl.DataFrame({"changed": ["2026-01-02", "2026-01-02T10:00:00+02:00", "soon"]})
+        >>> table.select(moment("changed", pl.String()).dt.to_string()).to_series().to_list()
+        ['2026-01-02 00:00:00.000000+00:00', '2026-01-02 08:00:00.000000+00:00', None]
+    """
+    naive, utc = pl.Datetime("us"), pl.Datetime("us", "UTC")
+    if present == pl.String:
+        source = _source(name, present)
+        return pl.coalesce(_parsed(source, utc), _parsed(source, naive).dt.replace_time_zone("UTC"))
+    if isinstance(present, pl.Datetime) and present.time_zone:
+        return pl.col(name).cast(utc)
+    return pl.col(name).cast(naive).dt.replace_time_zone("UTC")
+
+
 def _cast_columns(contract: Contract, present: Mapping[str, pl.DataType]) -> list[str]:
     return [
         name
@@ -98,7 +116,8 @@ def _parsed(text: pl.Expr, wanted: pl.DataType) -> pl.Expr:
             return text.str.to_time("%H:%M:%S%.f", strict=False)
         case pl.Boolean():
             folded = text.str.to_lowercase()
-            return folded.replace_strict(_BOOLEANS, default=None, return_dtype=pl.Boolean)
+            # Not `replace_strict`, for which Polars holds the whole table in memory.
+            return pl.when(folded.is_in([*_TRUE, *_FALSE])).then(folded.is_in(_TRUE))
         case pl.Decimal():
             # A cast alone would round what has more decimals than the type.
             exact = text.str.contains(rf"^[+-]?\d*\.?\d{{0,{wanted.scale}}}0*$")
@@ -116,7 +135,10 @@ def _datetime(source: pl.Expr, wanted: pl.Datetime) -> pl.Expr:
     parsed = [
         text.str.to_datetime(each, time_unit=wanted.time_unit, strict=False) for each in formats
     ]
-    found = pl.coalesce(parsed)
+    # Polars would cut a fraction that is finer than the type.
+    digits = {"ms": 3, "us": 6, "ns": 9}[wanted.time_unit]
+    is_finer = text.str.contains(rf"\.\d{{{digits}}}0*[1-9]")
+    found = pl.when(~is_finer).then(pl.coalesce(parsed))
     return found if wanted.time_zone is None else found.dt.convert_time_zone(wanted.time_zone)
 
 

@@ -1,7 +1,9 @@
 """What a Pandera schema asks of a table, as Polars expressions that share one pass."""
 
+import re
+import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal, cast
 
@@ -12,15 +14,24 @@ import polars as pl
 class Rule:
     """One rule of a contract.
 
-    `fails` is true for each row that breaks the rule; `count` is how many rows break it.
-    `is_warning` marks a rule that is told but does not stop the table.
+    `name` is its sentence, `identifier` names its asset check. `fails` is true for each row that
+    breaks the rule; `count` is how many rows break it. `is_warning` marks a rule that is told but
+    does not stop the table.
     """
 
     name: str
+    identifier: str
     columns: tuple[str, ...]
     fails: pl.Expr
     count: pl.Expr
+    kind: Literal["filled", "unique", "value"] = "value"
     is_warning: bool = False
+    description: str = ""
+
+    @property
+    def is_by_row(self) -> bool:
+        """Whether a row can be judged without the others."""
+        return self.kind != "unique"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +45,7 @@ class Contract:
     rules: tuple[Rule, ...]
     key: tuple[str, ...]
     descriptions: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     extras: Literal["warn", "stop", "drop"] = "warn"
 
     def missing(self, present: Mapping[str, Any]) -> list[str]:
@@ -97,6 +109,7 @@ def contract_of(schema: Any) -> Contract:
         descriptions={
             name: column.description for name, column in columns.items() if column.description
         },
+        metadata={name: column.metadata for name, column in columns.items() if column.metadata},
         extras=_EXTRAS.get(parsed.strict, "warn"),
     )
 
@@ -150,7 +163,7 @@ def _key(schema: Any) -> tuple[str, ...]:
 def _rules(schema: Any) -> Iterator[Rule]:
     for name, column in schema.columns.items():
         if not column.nullable:
-            yield rule(f"'{name}' must be filled", (name,), pl.col(name).is_null())
+            yield _filled(name)
         if column.unique:
             yield _unique((name,))
         for check in column.checks:
@@ -161,26 +174,75 @@ def _rules(schema: Any) -> Iterator[Rule]:
         yield _checked(check, ())
 
 
-def rule(name: str, columns: tuple[str, ...], fails: pl.Expr, *, is_warning: bool = False) -> Rule:
+def rule(
+    name: str,
+    columns: tuple[str, ...],
+    fails: pl.Expr,
+    *,
+    identifier: str = "",
+    is_warning: bool = False,
+    description: str = "",
+) -> Rule:
     """Return the rule that is broken in each row where `fails` is true."""
-    return Rule(name=name, columns=columns, fails=fails, count=fails.sum(), is_warning=is_warning)
+    return Rule(
+        name=name,
+        identifier=identifier_of(identifier or name),
+        columns=columns,
+        fails=fails,
+        count=fails.sum(),
+        is_warning=is_warning,
+        description=description,
+    )
+
+
+def identifier_of(text: str) -> str:
+    """Return a text as Dagster takes it for the name of a check.
+
+    Examples:
+        >>> from collectionflow.contract import identifier_of
+        >>> identifier_of("'Accession Number' must be filled")
+        'Accession_Number_must_be_filled'
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return "_".join(re.findall("[A-Za-z0-9]+", plain)) or "rule"
+
+
+def _filled(name: str) -> Rule:
+    is_empty = rule(f"'{name}' must be filled", (name,), pl.col(name).is_null())
+    return replace(is_empty, kind="filled")
 
 
 def _unique(columns: tuple[str, ...]) -> Rule:
     value = pl.col(columns[0]) if len(columns) == 1 else pl.struct(columns)
+    name = f"{' + '.join(map(repr, columns))} must be unique"
     return Rule(
-        name=f"{' + '.join(map(repr, columns))} must be unique",
+        name=name,
+        identifier=identifier_of(name),
         columns=columns,
         fails=value.is_duplicated(),
         # Counting distinct values streams; `is_duplicated` would hold the column in memory.
         count=pl.len() - value.n_unique(),
+        kind="unique",
     )
 
 
 def _checked(check: Any, columns: tuple[str, ...]) -> Rule:
     key = columns[0] if columns else "*"
     passes = _expression(check, key).fill_null(check.ignore_na)
-    return rule(_sentence(check, columns), columns, ~passes, is_warning=check.raise_warning)
+    return rule(
+        _sentence(check, columns),
+        columns,
+        ~passes,
+        identifier=_identifier(check, columns),
+        is_warning=check.raise_warning,
+        description=(check.description or "").strip(),
+    )
+
+
+def _identifier(check: Any, columns: tuple[str, ...]) -> str:
+    """Return a name that stays the same when the values that a check compares with change."""
+    verb = re.sub(r"\{.*?\}", "", _SENTENCES.get(check.name, check.name or "check"))
+    return " ".join((*columns, verb))
 
 
 class _Recorder:

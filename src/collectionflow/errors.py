@@ -6,6 +6,7 @@ CollectionflowError
 │   ├── SourceError      the source is not what the harvest needs
 │   └── Refused          a table breaks its contract or has shrunk; the last good version stays
 ├── SourceUnavailable    the source does not answer; the run may be tried again
+├── TargetUnavailable    the target does not answer; what was live stays, the run may be tried again
 └── ProjectError         the command line cannot find the project, a job, an asset or a version
 ```
 """
@@ -51,6 +52,10 @@ class Refused(StopRun):
 
 class SourceUnavailable(CollectionflowError):
     """The source does not answer, although it was asked patiently. A retry of the run may help."""
+
+
+class TargetUnavailable(CollectionflowError):
+    """The target does not answer, although it was asked patiently. A retry of the run may help."""
 
 
 class ProjectError(CollectionflowError):

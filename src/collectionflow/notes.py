@@ -28,7 +28,8 @@ class Notes:
 
     An explanation looks again at a source that could not be read, and returns an error that a
     registrar understands, or None where it finds nothing. `state` is kept with the table, for the
-    next harvest; `merge` says that the frame holds only what changed.
+    next harvest; `merge` says that the frame holds only what changed. `source_columns` are all
+    that the source has, those besides the contract's among them.
     """
 
     warnings: list[str] = field(default_factory=list)
@@ -38,6 +39,7 @@ class Notes:
     harvests: list[Harvest] = field(default_factory=list)
     state: dict[str, str] = field(default_factory=dict)
     merge: "Merge | None" = None
+    source_columns: list[str] = field(default_factory=list)
     log: Any = _log
 
     def warn(self, message: str) -> None:

@@ -34,13 +34,15 @@ def counted(
     table: str,
     log: Callable[[str], None],
     listener: Listener | None = None,
+    *,
+    already: int = 0,
 ) -> pl.LazyFrame:
-    """Return `frame` so that its rows are counted as they stream through.
+    """Return `frame` so that its rows are counted as they stream through, on from `already`.
 
     The cost is one call a batch, not a row.
     """
     own = [] if listener is None else [listener]
-    rows = 0
+    rows = already
     logged_at = time.monotonic()
     lock = threading.Lock()
 

@@ -200,12 +200,10 @@ def test_odd_names_views_and_other_databases_are_read(mariadb_url: str) -> None:
 
 
 def test_a_password_may_have_any_character(mariadb_url: str) -> None:
-    password = "a b+c%/@:?#'é"
-    literal = password.replace("'", "''")
+    odd = "a b+c%/@:?#'é"
+    literal = odd.replace("'", "''")
     execute(mariadb_url, f"CREATE USER 'o''dd @'@'127.0.0.1' IDENTIFIED BY '{literal}'")
-    url = make_url(mariadb_url).set(
-        username="o'dd @", password=password, database="information_schema"
-    )
+    url = make_url(mariadb_url).set(username="o'dd @", password=odd, database="information_schema")
     source = DatabaseSource(
         url=url.render_as_string(hide_password=False), queries={"rows": "SELECT 'a' AS id"}
     )
@@ -263,7 +261,7 @@ def refused(mariadb_url: str) -> Iterator[dict[str, subprocess.Popen[str]]]:
     """Ask in vain while the other tests run, since connectorx takes half a minute to give up."""
     url = make_url(mariadb_url)
     wrong = {
-        "password": url.set(password="wr0ng-s3cret"),  # noqa: S106 (it is nobody's)
+        "password": url.set(password="wr0ng-s3cret"),
         "database": url.set(database="nowhere"),
     }
     processes = {

@@ -246,16 +246,17 @@ def test_missing_columns_and_others_are_told(url: str, caplog: pytest.LogCapture
 
 
 def test_a_password_may_have_any_character(postgresql_url: str) -> None:
-    password = "a b+c%/@:?#'é"
-    execute(
-        postgresql_url, f"CREATE ROLE \"o'dd @\" LOGIN PASSWORD '{password.replace("'", "''")}'"
-    )
-    url = make_url(postgresql_url).set(username="o'dd @", password=password)
+    odd = "a b+c%/@:?#'é"
+    literal = odd.replace("'", "''")
+    execute(postgresql_url, f"CREATE ROLE \"o'dd @\" LOGIN PASSWORD '{literal}'")
+    query = {"application_name": "my + tms"}
+    url = make_url(postgresql_url).set(username="o'dd @", password=odd, query=query)
     source = DatabaseSource(
-        url=url.render_as_string(hide_password=False), queries={"rows": "SELECT 1 AS id"}
+        url=url.render_as_string(hide_password=False),
+        queries={"rows": "SELECT current_setting('application_name') AS name"},
     )
-    assert source.harvest("rows", schema(id=pl.Int32)).collect().rows() == [(1,)]
-    assert password not in repr(source)
+    assert source.harvest("rows", schema(name=pl.String)).collect().rows() == [("my + tms",)]
+    assert odd not in repr(source)
     execute(postgresql_url, 'DROP ROLE "o\'dd @"')
 
 

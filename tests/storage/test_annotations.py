@@ -137,6 +137,14 @@ def test_a_stored_table_that_lacks_what_an_input_needs_stops_the_run(
     )
 
 
+def test_a_column_that_is_chosen_but_not_there_stops_the_run(run: Callable[..., Any]) -> None:
+    run(objects)
+    chosen = {"objects": dg.AssetIn(metadata={"columns": ["title", "maker"]})}
+    assert "Columns missing: 'maker'. There are: 'object_id', 'title'." in (
+        failed(run, objects, pl.LazyFrame, ins=chosen).reason()
+    )
+
+
 def error_of(result: Any) -> str:
     """Return the whole chain of what went wrong in the only step that failed."""
     (event,) = [each for each in result.result.all_events if each.is_step_failure]

@@ -4,9 +4,12 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from collectionflow import CollectionflowError
+from collectionflow.storage import diff as module
 from collectionflow.storage.diff import diff, row_changes
 
 
@@ -193,3 +196,151 @@ def test_without_a_common_key_row_changes_are_unknown(
     before: pl.LazyFrame, after: pl.LazyFrame, key: list[str]
 ) -> None:
     assert row_changes(before, after, key) == (None, None)
+
+
+NAN, INFINITE = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_same"),
+    [
+        (1.0, 1.0 + 1e-7, True),
+        (1.0, 1.0 + 1e-5, False),
+        (1e9, 1e9 + 100, True),
+        (1e9, 1e9 + 10_000, False),
+        (0.0, 1e-7, True),
+        (0.0, -0.0, True),
+        (NAN, NAN, True),
+        (NAN, 1.0, False),
+        (None, None, True),
+        (None, 0.0, False),
+        (None, NAN, False),
+        (INFINITE, INFINITE, True),
+        (INFINITE, -INFINITE, False),
+        (INFINITE, 1e308, False),
+    ],
+)
+@pytest.mark.parametrize(
+    "nested",
+    [
+        lambda value: value,
+        lambda value: [value],
+        lambda value: {"width": value, "unit": "cm"},
+        lambda value: [{"unit": "cm", "parts": [2.0, value]}, None],
+        lambda value: {"sizes": [[value]], "note": None},
+    ],
+)
+def test_floats_are_near_by_a_tolerance_wherever_they_are(
+    before: float | None, after: float | None, is_same: bool, nested: Any
+) -> None:
+    schema = pl.DataFrame({"id": [1], "value": [nested(1.5)]}).schema
+    one = pl.LazyFrame({"id": [1], "value": [nested(before)]}, schema=schema)
+    other = pl.LazyFrame({"id": [1], "value": [nested(after)]}, schema=schema)
+    for pair in ((one, other), (other, one)):
+        found = diff(*pair, ["id"], tolerance=1e-6)
+        assert found.is_none is is_same
+        assert found.changed_by_column == ({} if is_same else {"value": 1})
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([1.0, 2.0], [1.0]),
+        ([1.0, 2.0], [2.0, 1.0]),
+        ([1.0], [1.0, None]),
+        ([], None),
+        ([None], []),
+        ([{"a": 1.0, "b": "x"}], [{"a": 1.0, "b": "y"}]),
+        ([{"a": 1.0, "b": "x"}], [None]),
+        ({"a": None, "b": None}, None),
+        ({"a": [1.0], "b": [2.0]}, {"a": [1.0, 2.0], "b": []}),
+    ],
+)
+def test_a_tolerance_is_for_floats_and_nothing_else(before: Any, after: Any) -> None:
+    both = pl.DataFrame({"value": [before, after, before]})
+    one = pl.LazyFrame({"id": [1, 2], "value": both["value"][:2]})
+    other = pl.LazyFrame({"id": [1, 2], "value": both["value"][1:]})
+    assert diff(one, other, ["id"], tolerance=1e-6).changed_by_column == {"value": 2}
+
+
+def test_an_array_of_floats_is_near_too() -> None:
+    one = pl.LazyFrame({"id": [1], "value": pl.Series([[1.0, 2.0]], dtype=pl.Array(pl.Float32, 2))})
+    other = one.with_columns(pl.Series("value", [[1.0, 2.0000002]], dtype=pl.Array(pl.Float32, 2)))
+    assert not diff(one, other, ["id"]).is_none
+    assert diff(one, other, ["id"], tolerance=1e-6).is_none
+
+
+def test_other_types_are_told_and_values_compared() -> None:
+    found = diff(frame(id=[1], year=[1900]), frame(id=[1], year=["1900"]), ["id"])
+    assert found.columns_retyped == {"year": ("Int64", "String")}
+    assert not found.is_none
+    assert diff(BEFORE, BEFORE, ["object_id"]).is_none
+
+
+def test_words_in_nested_categories_are_compared_as_words() -> None:
+    def terms(categories: list[str]) -> pl.LazyFrame:
+        inner = pl.Struct({"term": pl.Enum(categories)})
+        data = {"id": [1, 2], "terms": [[{"term": "oil"}], [{"term": "ink"}]]}
+        return pl.LazyFrame(data, schema={"id": pl.Int64, "terms": pl.List(inner)})
+
+    found = diff(terms(["oil", "ink"]), terms(["ink", "oil"]), ["id"])
+    assert (found.changed, list(found.columns_retyped)) == (0, ["terms"])
+
+
+def test_values_that_change_places_are_found() -> None:
+    ids = range(50_000)
+    one = frame(id=ids, title=[f"Portrait {each % 3}" for each in ids], year=[0, 1] * 25_000)
+    other = frame(id=ids, title=[f"Portrait {each % 3}" for each in ids], year=[1, 0] * 25_000)
+    found = diff(one, other, ["id"])
+    assert (found.changed, found.changed_by_column) == (50_000, {"year": 50_000})
+
+
+def test_what_differs_is_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ROWS_AT_ONCE", 100)
+    one, other = frame(id=range(1_000), n=[1] * 1_000), frame(id=range(500, 1_500), n=[2] * 1_000)
+    found = diff(one, other, ["id"])
+    assert (found.added, found.removed, found.changed) == (500, 500, 500)
+    assert found.changed_examples["id"].to_list() == [500, 501, 502, 503, 504]
+    assert found.added_examples["id"].to_list() == [1_000, 1_001, 1_002, 1_003, 1_004]
+    assert found.removed_examples["id"].to_list() == [0, 1, 2, 3, 4]
+
+
+def test_keys_whose_hashes_meet_are_no_repeated_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collectionflow.storage._thin._identity", lambda _key: pl.lit(7, pl.UInt64))
+    assert diff(BEFORE, BEFORE, ["object_id"]).is_none
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.fixed_dictionaries(
+        {
+            "text": st.one_of(st.none(), st.text(max_size=3)),
+            "size": st.one_of(st.none(), st.floats(width=32)),
+            "terms": st.one_of(
+                st.none(), st.lists(st.one_of(st.none(), st.integers(0, 3)), max_size=2)
+            ),
+        }
+    ),
+)
+RECORDS = st.dictionaries(st.integers(0, 9), VALUES, max_size=8)
+DTYPE = pl.Struct({"text": pl.String, "size": pl.Float64, "terms": pl.List(pl.Int64)})
+
+
+@given(before=RECORDS, after=RECORDS)
+@settings(max_examples=60, deadline=None)
+def test_what_differs_is_what_python_finds(before: dict[int, Any], after: dict[int, Any]) -> None:
+    one, other = (
+        pl.LazyFrame(
+            {"id": list(each), "value": list(each.values())},
+            schema={"id": pl.Int64, "value": DTYPE},
+        )
+        for each in (before, after)
+    )
+    found = diff(one, other, ["id"])
+    def words(value: Any) -> str:
+        return repr(value).replace("-0.0", "0.0")
+
+    both = before.keys() & after.keys()
+    changed = [each for each in both if words(before[each]) != words(after[each])]
+    assert (found.added, found.removed) == (len(after.keys() - before), len(before.keys() - after))
+    assert found.changed == len(changed)

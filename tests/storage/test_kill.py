@@ -16,10 +16,11 @@ from upath import UPath
 
 from collectionflow.contract import contract_of
 from collectionflow.notes import Notes
+from collectionflow.storage import _files
 from collectionflow.storage.publication import Terms, publish_frame
 from collectionflow.storage.versions import StoredTable, versions
 
-KILLS = 300
+KILLS = {"file": 300, "parts": 60}
 ROWS = 200_000
 WRITERS_ROWS = 1_000
 WRITERS_GENERATIONS = 200
@@ -49,7 +50,7 @@ def written_by(generation: int, rows: int) -> pl.LazyFrame:
 
 def generation_in(path: UPath, rows: int) -> int:
     """Read a table to its last cell and return its generation; it must be whole."""
-    found = pl.scan_parquet(path.path).select(
+    found = _files.scan(path).select(
         rows=pl.len(),
         generations=pl.col("generation").n_unique(),
         ids=pl.col("object_id").sum(),
@@ -62,7 +63,14 @@ def generation_in(path: UPath, rows: int) -> int:
 
 
 def partial_files(table: StoredTable) -> list[Path]:
-    return list(Path(table.base.path, ".collectionflow", "partial").iterdir())
+    folder = Path(table.base.path, ".collectionflow", "partial")
+    return [path for path in folder.iterdir() if path.suffix == ".parquet"]
+
+
+def left_parts(table: StoredTable) -> list[Path]:
+    """Return directories of parts that are written, or that no version leads to any more."""
+    partial = Path(table.base.path, ".collectionflow", "partial").glob("*.parts")
+    return [*partial, *Path(table.parts.path).glob("*")]
 
 
 @pytest.fixture
@@ -78,32 +86,50 @@ def processes() -> ForkServerContext:
     return context
 
 
-def started(processes: ForkServerContext, table: StoredTable, generation: int) -> BaseProcess:
-    arguments = (written_by(generation, ROWS), table, terms())
-    process = processes.Process(target=publish_frame, args=arguments)
+# The new process has this module not, and a frame would lose its buckets on the way to it.
+IN_PARTS = f"""
+from collectionflow import in_buckets
+from collectionflow.storage.publication import publish_frame
+bucketed = in_buckets(key="object_id", rows={ROWS // 4})(lambda frame: frame)
+publish_frame(bucketed(frame), table, terms)
+"""
+
+
+def started(
+    processes: ForkServerContext, table: StoredTable, generation: int, layout: str
+) -> BaseProcess:
+    frame = written_by(generation, ROWS)
+    if layout == "file":
+        process = processes.Process(target=publish_frame, args=(frame, table, terms()))
+    else:
+        names = {"frame": frame, "table": table, "terms": terms()}
+        process = processes.Process(target=exec, args=(IN_PARTS, names))
     process.start()
     return process
 
 
-def seconds_of_a_whole_run(processes: ForkServerContext, table: StoredTable) -> float:
+def seconds_of_a_whole_run(
+    processes: ForkServerContext, table: StoredTable, layout: str = "file"
+) -> float:
     begin = time.monotonic()
-    process = started(processes, table, 0)
+    process = started(processes, table, 0, layout)
     process.join()
     assert process.exitcode == 0
     return time.monotonic() - begin
 
 
+@pytest.mark.parametrize("layout", ["file", "parts"])
 def test_a_killed_run_leaves_the_old_table_or_the_new_one(
-    processes: ForkServerContext, table: StoredTable
+    processes: ForkServerContext, table: StoredTable, layout: str
 ) -> None:
-    seconds_of_a_whole_run(processes, table)  # The first one loads the libraries.
-    longest = 1.3 * median(seconds_of_a_whole_run(processes, table) for _ in range(5))
+    seconds_of_a_whole_run(processes, table, layout)  # The first one loads the libraries.
+    longest = 1.3 * median(seconds_of_a_whole_run(processes, table, layout) for _ in range(5))
     dice = random.Random(1984)  # noqa: S311 (dice, no secret)
     generations, killed_while_writing = [0], 0
-    for number in range(1, KILLS + 1):
+    for number in range(1, KILLS[layout] + 1):
         # One in five breaks the contract: it must never be seen, wherever it is killed.
         generation = number if number % 5 else -number
-        process = started(processes, table, generation)
+        process = started(processes, table, generation, layout)
         time.sleep(dice.uniform(0, longest))
         process.kill()
         process.join()
@@ -116,18 +142,21 @@ def test_a_killed_run_leaves_the_old_table_or_the_new_one(
             generations.append(found)
         # A machine that is busy with other things now must not make all kills early or late.
         longest *= 0.96 if left == [] else 1.02
-    assert killed_while_writing > KILLS // 4, "The kills missed the writing."
-    assert len(generations) > KILLS // 20, "The kills missed the publishing."
+    assert killed_while_writing > KILLS[layout] // 4, "The kills missed the writing."
+    assert len(generations) > KILLS[layout] // 20, "The kills missed the publishing."
     assert all(generation % 5 for generation in generations[1:])
     kept = [generation_in(version.path, ROWS) for version in versions(table)]
     assert kept == generations[: -len(kept) - 1 : -1]
+    publish_frame(written_by(0, ROWS), table, terms(versions_kept=1))
+    assert left_parts(table) == []
 
 
+@pytest.mark.parametrize("layout", ["file", "parts"])
 def test_the_next_run_clears_away_what_a_killed_one_left(
-    processes: ForkServerContext, table: StoredTable
+    processes: ForkServerContext, table: StoredTable, layout: str
 ) -> None:
     seconds_of_a_whole_run(processes, table)
-    process = started(processes, table, 1)
+    process = started(processes, table, 1, layout)
     while not partial_files(table):
         time.sleep(0.001)
     process.kill()

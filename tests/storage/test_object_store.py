@@ -11,8 +11,8 @@ def test_s3_options_are_translated(protocol: str) -> None:
     path = UPath(
         f"{protocol}://tables/live",
         key="id",
-        secret="hidden",  # noqa: S106 (an example)
-        token="brief",  # noqa: S106 (an example)
+        secret="hidden",
+        token="brief",
         client_kwargs={"region_name": "eu-west-2", "endpoint_url": "https://store.example"},
     )
     assert polars_options(path) == {
@@ -34,7 +34,7 @@ def test_a_store_without_tls_is_allowed_where_it_is_named() -> None:
 
 @pytest.mark.parametrize("protocol", ["az", "abfs", "abfss"])
 def test_azure_options_are_translated(protocol: str) -> None:
-    path = UPath(f"{protocol}://tables/live", account_name="museum", sas_token="?sig")  # noqa: S106
+    path = UPath(f"{protocol}://tables/live", account_name="museum", sas_token="?sig")
     assert polars_options(path) == {
         "azure_storage_account_name": "museum",
         "azure_storage_sas_key": "?sig",
@@ -43,7 +43,7 @@ def test_azure_options_are_translated(protocol: str) -> None:
 
 @pytest.mark.parametrize("protocol", ["gs", "gcs"])
 def test_google_options_are_translated(protocol: str) -> None:
-    path = UPath(f"{protocol}://tables/live", token="/secrets/key.json")  # noqa: S106
+    path = UPath(f"{protocol}://tables/live", token="/secrets/key.json")
     assert polars_options(path) == {"google_service_account": "/secrets/key.json"}
 
 

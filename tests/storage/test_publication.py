@@ -12,13 +12,9 @@ from collectionflow import Refused, SourceError, StopRun
 from collectionflow.contract import contract_of
 from collectionflow.storage import _files
 from collectionflow.storage.drop_guard import DropGuard
-from collectionflow.storage.publication import (
-    NESTED_ROW_GROUP_ROWS,
-    ROW_GROUP_ROWS,
-    Publication,
-    Terms,
-    publish_frame,
-)
+from collectionflow.storage.engines._engine import NESTED_ROW_GROUP_ROWS, ROW_GROUP_ROWS
+from collectionflow.storage.engines.polars import Polars
+from collectionflow.storage.publication import Publication, Terms, publish_frame
 from collectionflow.storage.versions import VERSION_KEY, StoredTable, versions
 
 
@@ -353,3 +349,17 @@ def test_rows_are_written_in_the_order_in_which_they_came(desk: Desk) -> None:
     numbers = pl.int_range(300_000, eager=True).shuffle(seed=1)
     desk.publish(pl.DataFrame({"object_id": numbers}))
     assert_frame_equal(desk.published(), pl.DataFrame({"object_id": numbers}))
+
+
+class Careless(Polars):
+    """An engine that stores another type than it says."""
+
+    def describe(self, table: pl.LazyFrame) -> pl.Schema:
+        return pl.Schema(dict(super().describe(table)) | {"object_id": pl.Int64()})
+
+
+def test_a_table_that_is_stored_in_another_type_than_was_said_is_refused(desk: Desk) -> None:
+    narrow = GOOD.cast({"object_id": pl.Int32})
+    with pytest.raises(Refused, match=r"(?s)Column 'object_id' is Int32, expected Int64.*kept at"):
+        desk.publish(narrow, Objects, engine=Careless())
+    assert_frame_equal(desk.refused(), narrow)

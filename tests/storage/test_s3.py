@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import boto3
 import dagster as dg
+import duckdb
 import pandera.polars as pa
 import polars as pl
 import pytest
@@ -15,7 +16,8 @@ from moto.server import ThreadedMotoServer
 from polars.testing import assert_frame_equal
 from upath import UPath
 
-from collectionflow import Frame, ParquetIOManager
+from collectionflow import Frame, ParquetIOManager, in_buckets
+from collectionflow.storage.engines.duckdb import DuckDB, Relation
 from collectionflow.storage.versions import StoredTable, find_version, rollback, versions
 
 KEY, SECRET = "AKIDENTIFIES", "hidden/from+everyone"
@@ -54,8 +56,9 @@ class Bucket:
         self.client.create_bucket(Bucket=name, CreateBucketConfiguration=location)
 
     def objects(self) -> list[str]:
+        """Return all that is there but the counts of versions."""
         found = self.client.list_objects_v2(Bucket=self.name).get("Contents", [])
-        return sorted(each["Key"] for each in found)
+        return sorted(each["Key"] for each in found if "/measured/" not in each["Key"])
 
     def stored(self, key: str) -> pl.DataFrame:
         body = self.client.get_object(Bucket=self.name, Key=key)["Body"].read()
@@ -79,7 +82,7 @@ class Bucket:
                 },
             },
         )
-        resources = {"io_manager": storage}
+        resources = {"io_manager": storage, "duckdb": DuckDB()}
         return dg.materialize(
             assets, resources=resources, instance=self.instance, raise_on_error=False, **options
         )
@@ -248,3 +251,22 @@ def test_a_run_leaves_nothing_on_this_machine(
     bucket.run(asset_of(TABLE))
     bucket.run(asset_of(BAD))
     assert list(here.rglob("*.parquet")) == []
+
+
+def test_a_stage_in_sql_reads_and_writes_in_a_bucket(bucket: Bucket) -> None:
+    @dg.asset
+    def selected(objects: Relation[Objects]) -> Relation[Objects]:
+        return duckdb.sql("SELECT * FROM objects ORDER BY object_id")  # ty: ignore[invalid-explicit-return]
+
+    assert bucket.run(asset_of(TABLE), selected).success
+    assert_frame_equal(bucket.stored("live/selected.parquet"), TABLE)
+
+
+def test_key_buckets_are_one_object(bucket: Bucket) -> None:
+    @dg.asset
+    def selected(objects: Frame[Objects]) -> Frame[Objects]:
+        return in_buckets(key="object_id", rows=1)(lambda frame: frame)(objects)
+
+    assert bucket.run(asset_of(TABLE), selected).success
+    assert bucket.objects() == ["live/objects.parquet", "live/selected.parquet"]
+    assert_frame_equal(bucket.stored("live/selected.parquet"), TABLE)

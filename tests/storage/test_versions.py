@@ -199,6 +199,6 @@ def test_partitions_and_tables_of_one_name_keep_their_versions_apart(tmp_path: P
 def test_publishing_moves_a_staged_file_in_place(table: StoredTable, tmp_path: Path) -> None:
     staged = tmp_path / "staged.parquet"
     rows(1, 2).write_parquet(staged)
-    publish(staged, table, keep=1)
+    publish(staged, table, new_version(), keep=1)
     assert not staged.exists()
     assert_frame_equal(published(table), rows(1, 2))

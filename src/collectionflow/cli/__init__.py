@@ -2,6 +2,7 @@
 
 import click
 
+from collectionflow.cli.compare import compare
 from collectionflow.cli.diff import diff
 from collectionflow.cli.inspect import inspect
 from collectionflow.cli.rollback import rollback
@@ -16,5 +17,5 @@ def main() -> None:
     """Run the pipelines of a project, and look at what they stored."""
 
 
-for command in (diff, inspect, rollback, run):
+for command in (compare, diff, inspect, rollback, run):
     main.add_command(command)

@@ -17,6 +17,7 @@ from dotenv import load_dotenv
 from collectionflow.contract import Contract, contract_of
 from collectionflow.errors import ProjectError
 from collectionflow.frame import schema_of
+from collectionflow.output._target import Target
 from collectionflow.storage import ParquetIOManager
 from collectionflow.storage.versions import StoredTable
 
@@ -67,9 +68,7 @@ class Project:
     def stored_table(self, key: dg.AssetKey, partition: str | None) -> Generator[StoredTable]:
         """Yield the stored table of an asset or of one of its partitions."""
         asset = self.definitions.resolve_assets_def(key)
-        resource = (self.definitions.resources or {}).get(
-            asset.get_io_manager_key_for_asset_key(key)
-        )
+        resource = self._io_manager(key)
         name = key.to_user_string()
         if not isinstance(resource, ParquetIOManager):
             message = (
@@ -80,6 +79,20 @@ class Project:
         folder = "/".join((name, *_partition_path(asset, key, partition)))
         with dg.build_resources({"storage": resource}, instance=self.instance()) as resources:
             yield resources.storage.stored_table(folder)
+
+    @contextmanager
+    def target(self, key: dg.AssetKey) -> Generator[Target | None]:
+        """Yield the target that publishes an asset, None where storage keeps it."""
+        resource = self._io_manager(key)
+        if not isinstance(resource, Target):
+            yield None
+            return
+        with dg.build_resources({"target": resource}, instance=self.instance()) as resources:
+            yield resources.target
+
+    def _io_manager(self, key: dg.AssetKey) -> Any:
+        asset = self.definitions.resolve_assets_def(key)
+        return (self.definitions.resources or {}).get(asset.get_io_manager_key_for_asset_key(key))
 
     def instance(self) -> dg.DagsterInstance:
         """Return the Dagster instance: that of `DAGSTER_HOME`, or `.dagster` in the project."""

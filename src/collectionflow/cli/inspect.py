@@ -19,6 +19,7 @@ from collectionflow.metadata import turned
 from collectionflow.storage import _files
 from collectionflow.storage.gate import Measurement, measure
 from collectionflow.storage.ledger import gaps, read_ledger
+from collectionflow.storage.quarantine import reasons
 from collectionflow.storage.versions import StoredTable, Version, versions
 
 SAMPLE_ROWS = 3
@@ -32,7 +33,7 @@ _OUTCOMES = {"failed": "failed", "refused": "was refused"}
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a machine.")
 @project_option
 def inspect(asset: str, partition: str | None, *, as_json: bool, folder: Path) -> None:
-    """Show schema, filled shares, a sample, the versions and the harvests of ASSET."""
+    """Show schema, filled shares, a sample, the quarantine, versions and harvests of ASSET."""
     with explained(as_json=as_json):
         project = load_project(folder)
         key = project.asset_key(asset)
@@ -52,6 +53,7 @@ class _Findings:
     schema: pl.Schema
     measurement: Measurement
     sample: pl.DataFrame
+    quarantined: pl.DataFrame
     kept: list[Version]
     ledger: pl.DataFrame
 
@@ -72,6 +74,7 @@ def _look(table: StoredTable, asset: str) -> _Findings:
         schema=stored.collect_schema(),
         measurement=measure(stored),
         sample=stored.head(SAMPLE_ROWS).collect(),
+        quarantined=reasons(table),
         kept=versions(table),
         ledger=ledger,
     )
@@ -90,6 +93,9 @@ def _show(found: _Findings) -> None:
     console.print(escape(_files.location(found.table.path)), soft_wrap=True, style="dim")
     console.print(_schema_tree(found.schema, found.measurement))
     console.print(frame_table(turned(found.sample), "Sample"))
+    if not found.quarantined.is_empty():
+        console.print(frame_table(found.quarantined, "Quarantined, by reason"))
+        console.print(f"in {_files.location(found.table.quarantine)}", soft_wrap=True, style="dim")
     console.print(_versions_table(found.kept))
     if not found.ledger.is_empty():
         console.print(_harvests_table(found.ledger.tail(HARVESTS_SHOWN).reverse()))
@@ -177,6 +183,7 @@ def _as_json(found: _Findings) -> dict[str, Any]:
             for name, dtype in found.schema.items()
         ],
         "sample": found.sample.to_dicts(),
+        "quarantined": found.quarantined.to_dicts(),
         "versions": [
             {"version": each.name, "written_at": each.written_at, "published": each.is_published}
             for each in found.kept

@@ -10,11 +10,12 @@ import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final, Literal
+from typing import IO, Final, Literal, TypeAlias
 
 from collectionflow.errors import SourceError
 
-Packing = Literal["gz", "zip"] | None
+Packing: TypeAlias = Literal["gz", "zip"] | None
+_Readable: TypeAlias = IO[bytes] | gzip.GzipFile
 
 CHUNK_BYTES: Final = 8 << 20
 # A file that unpacks to more than both is taken for an attack, or for damage: text shrinks to a
@@ -79,7 +80,7 @@ def _named_damage(where: str) -> Generator[None]:
 
 
 @contextmanager
-def _opened_gzip(path: Path, _member: str, where: str) -> Generator[tuple[IO[bytes], int]]:
+def _opened_gzip(path: Path, _member: str, where: str) -> Generator[tuple[_Readable, int]]:
     with path.open("rb") as raw:
         if raw.read(2) != _GZIP:
             message = f"{where} is no gzip file, though its name says so. Ask for it again."
@@ -90,12 +91,12 @@ def _opened_gzip(path: Path, _member: str, where: str) -> Generator[tuple[IO[byt
 
 
 @contextmanager
-def _opened_member(path: Path, member: str, _where: str) -> Generator[tuple[IO[bytes], int]]:
+def _opened_member(path: Path, member: str, _where: str) -> Generator[tuple[_Readable, int]]:
     with zipfile.ZipFile(path) as archive, archive.open(member) as file:
         yield file, archive.getinfo(member).compress_size
 
 
-def _limited(file: IO[bytes], packed_bytes: int, where: str) -> Iterator[bytes]:
+def _limited(file: _Readable, packed_bytes: int, where: str) -> Iterator[bytes]:
     size = 0
     most = max(packed_bytes * MAX_RATIO, MIN_BOMB_BYTES)
     while chunk := file.read(CHUNK_BYTES):

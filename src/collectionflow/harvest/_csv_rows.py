@@ -36,6 +36,13 @@ class Grammar:
         return len(self.names)
 
     @cached_property
+    def regular_quotes(self) -> re.Pattern[bytes]:
+        """A text whose quotes stand round whole cells, and twice inside of them."""
+        mark = re.escape(self.delimiter.encode())
+        quoted = rb'(?:(?<=[%b\n"])|\A)"[^"]*+"(?=[%b\r\n"])' % (mark, mark)
+        return re.compile(rb'(?:[^"]*+%b)*+[^"]*+' % quoted)
+
+    @cached_property
     def loose_row(self) -> re.Pattern[bytes]:
         """Any row and its line end, as Python's own reader takes it: a quote may be in a cell."""
         mark = re.escape(self.delimiter.encode())
@@ -48,17 +55,6 @@ class Grammar:
         """A cell of such a row."""
         mark = re.escape(self.delimiter.encode())
         return re.compile(rb'(?:"[^"]*+")++|[^"%b][^%b]*+' % (mark, mark))
-
-
-@dataclass(frozen=True)
-class _Outside:
-    """What stands outside of quotes: whether it is regular, how often a quote is written twice
-    inside of a cell, and how many line ends have a carriage return.
-    """
-
-    is_regular: bool
-    pairs: int
-    returns: int
 
 
 @dataclass
@@ -124,13 +120,16 @@ class CsvRows:
         A row that is short lacks a delimiter, though Polars gives it a cell; a row that is long
         is refused by Polars itself.
         """
-        found = _outside_quotes(text, self.grammar.delimiter)
-        if not found.is_regular:
+        if quotes and not self.grammar.regular_quotes.fullmatch(text):
             return False
-        cells = frame.lazy().select(pl.all().str.len_bytes().sum()).collect()
-        between = frame.height * self.grammar.width + found.returns
+        returns = _returns(text)
+        if returns is None:
+            return False
+        pairs = len(re.findall(b'""', text)) if quotes else 0
+        cells, only_quotes = _sizes(frame, has_pairs=pairs > 0)
+        between = frame.height * self.grammar.width + returns
         # Of two quotes inside of a cell, one is the cell's.
-        return sum(cells.row(0)) + between == len(text) - quotes + found.pairs
+        return cells + between == len(text) - quotes + pairs - only_quotes
 
     def _mended(self, text: bytes) -> tuple[pl.DataFrame | None, int]:
         """Return the rows of text after it was written anew with regular quotes and line ends.
@@ -194,28 +193,27 @@ def _quotes_and_end(text: bytes) -> tuple[int, int]:
     return quotes, end
 
 
-def _outside_quotes(text: bytes, delimiter: str) -> _Outside:
-    """Look at what stands outside of quotes: it begins and ends where a cell does."""
-    whole = pl.Series("text", [text]).cast(pl.String)
-    pieces = whole.str.split('"').explode().gather_every(2)
-    piece = pl.col("text")
-    is_pair = piece.str.len_bytes() == 0
-    marks = (delimiter, "\n", "\r\n")
-    begins = pl.any_horizontal(piece.str.starts_with(mark) for mark in marks)
-    ends = pl.any_horizontal(piece.str.ends_with(mark) for mark in marks)
-    # The first piece begins with the text, and the last one ends with it.
-    is_first = pl.int_range(pl.len()) == 0
-    checks = [(is_pair | ends & (begins | is_first)).all().alias("regular")]
-    checks += [(is_pair & ~is_first).sum().alias("pairs")]
-    if b"\r" in text:
-        checks += [
-            piece.str.count_matches(mark, literal=True).sum().alias(repr(mark))
-            for mark in ("\r", "\r\n")
-        ]
-    is_regular, pairs, *returns = pieces.to_frame().lazy().select(checks).collect().row(0)
-    all_returns, paired = returns or (0, 0)
-    # One that is alone would end a row as well.
-    return _Outside(is_regular and all_returns == paired, pairs, paired)
+def _returns(text: bytes) -> int | None:
+    """Return how many rows of regular text end with a carriage return before the line end.
+
+    None where a carriage return stands alone outside of quotes, where it ends a row by itself.
+    """
+    if b"\r" not in text:
+        return 0
+    outside = b"".join(text.split(b'"')[::2])
+    paired = outside.count(b"\r\n")
+    return paired if outside.count(b"\r") == paired else None
+
+
+def _sizes(frame: pl.DataFrame, *, has_pairs: bool) -> tuple[int, int]:
+    """Return how many bytes all cells have, and how many cells are empty text or quotes only."""
+    cell = pl.all()
+    wanted = [cell.str.len_bytes().sum().name.prefix("bytes of ")]
+    if has_pairs:
+        quotes = cell.filter(cell.str.starts_with('"')).str.contains('^"+$').sum()
+        wanted += [(cell.str.len_bytes() == 0).sum(), quotes.name.prefix("quotes of ")]
+    counts = frame.lazy().select(wanted).collect().row(0)
+    return sum(counts[: frame.width]), sum(counts[frame.width :])
 
 
 def _quoted(cell: re.Match[bytes]) -> bytes:

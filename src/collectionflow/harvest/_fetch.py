@@ -149,7 +149,7 @@ class Downloads:
         self._fetched = set()
 
     def _attempt(self, name: str, partial: Partial) -> Callable[[], bool]:
-        """Return an attempt, which returns whether it was the last; to get further is no failure."""
+        """Return an attempt, which returns whether the file is whole; to get on is no failure."""
         most = partial.size
 
         def once() -> bool:

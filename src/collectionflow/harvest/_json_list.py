@@ -64,7 +64,7 @@ def record_lists(chunks: Iterable[bytes], path: str | None, where: str) -> Itera
 def _head(pieces: Iterator[bytes], path: str | None, where: str) -> tuple[bytes, bytes]:
     """Return the document up to its list of records, bracket included, and what has come of it."""
     text = next(pieces, b"").removeprefix(_BOM)
-    while (start := _list_start(text, path, where)) is None:
+    while (start := _list_start(text, path)) is None:
         piece = next(pieces, b"")
         if not piece:
             decode_records(text, path, where)  # Says what there is instead.
@@ -74,7 +74,7 @@ def _head(pieces: Iterator[bytes], path: str | None, where: str) -> tuple[bytes,
     return text[:start], text[start:]
 
 
-def _list_start(text: bytes, path: str | None, where: str) -> int | None:
+def _list_start(text: bytes, path: str | None) -> int | None:
     """Return where the first record may stand, None where the list is not there (yet)."""
     keys = steps(path) if path else ()
     opened: list[bytes] = []

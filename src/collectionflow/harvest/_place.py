@@ -39,6 +39,7 @@ class Place(ABC):
 
     def close(self) -> None:
         """Say that the files have been read."""
+        return
 
 
 @dataclass

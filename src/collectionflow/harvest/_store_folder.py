@@ -1,6 +1,6 @@
 """A folder in an object store or on a file server: S3, Google Cloud, Azure, SFTP, by fsspec."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -112,7 +112,7 @@ class StoreFolder:
         return self._system
 
     @contextmanager
-    def _named_faults(self, shown: str) -> Iterator[None]:
+    def _named_faults(self, shown: str) -> Generator[None]:
         """Turn the errors of many libraries into ours, without secrets."""
         try:
             yield

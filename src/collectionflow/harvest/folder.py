@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -37,7 +36,7 @@ class FolderSource(TableSource):
     A table is the file of its name: `objects` is `objects.csv`, `objects.ndjson.gz` or
     `objects.xlsx`. Where the source names its files otherwise, `files` says which one a table is,
     which sheet of a workbook, which member of an archive, or which files together:
-    `{"objects": "TMS_Objects_*.csv", "terms": "Thesaurus.xlsx#Terms", "media": "all.zip!media.csv"}`.
+    `{"objects": "TMS_*.csv", "terms": "Thesaurus.xlsx#Terms", "media": "all.zip!media.csv"}`.
 
     The folder may lie elsewhere: `https://host/exports`, `s3://bucket/exports`,
     `sftp://host/exports`. Files are then fetched first; a transfer that died goes on where it

@@ -1,21 +1,62 @@
 """The contract of every target: publish a frame whole or not at all, and never read it back."""
 
+import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import dagster as dg
 import polars as pl
 
-from collectionflow.contract import contract_of
-from collectionflow.errors import Refused, StopRun
+from collectionflow.contract import Contract, contract_of
+from collectionflow.errors import ProjectError, Refused, StopRun
 from collectionflow.frame import schema_of
 from collectionflow.markdown import bullet_list, markdown_table
 from collectionflow.metadata import preview
 from collectionflow.notes import notes_of
 from collectionflow.progress import counted
-from collectionflow.storage.gate import breaches, measure
+from collectionflow.storage.drop_guard import ALLOW_TAG, DropGuard, drops, guard_of, is_allowed
+from collectionflow.storage.gate import Measurement, breaches, measure
+
+_log = logging.getLogger("collectionflow")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """On which terms a frame is published: what its asset and its run say beside it."""
+
+    contract: Contract | None = None
+    guard: DropGuard = field(default_factory=DropGuard)
+    is_drop_allowed: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    warn: Callable[[str], None] = _log.warning
+    log: Callable[[str], None] = _log.info
+
+
+def check_drop(name: str, before: int | None, now: int, terms: Terms) -> None:
+    """Compare how many documents are to be published with how many are, None where none are.
+
+    Raises:
+        Refused: where the drop guard says no.
+    """
+    if terms.is_drop_allowed:
+        return
+    advice = (
+        f"If this is meant, let one run pass: run tag '{ALLOW_TAG}' with the asset's name, or "
+        "`collectionflow run JOB --allow-drop ASSET`."
+    )
+    if not now and not terms.guard.allow_empty:
+        message = f"'{name}' has no documents. What was published stays.\n{advice}"
+        raise Refused(message)
+    lost = drops(Measurement(rows=before or 0, filled={}), Measurement(rows=now, filled={}))
+    for drop in lost:
+        if drop.share >= terms.guard.stop:
+            message = f"'{name}' lost too much. What was published stays.\n{drop.text} {advice}"
+            raise Refused(message)
+        if drop.share >= terms.guard.warn:
+            terms.warn(f"'{name}': {drop.text}")
 
 
 class Target(dg.ConfigurableIOManager, ABC):
@@ -28,19 +69,51 @@ class Target(dg.ConfigurableIOManager, ABC):
     def publish(self, name: str, frame: pl.LazyFrame) -> Mapping[str, Any]:
         """Publish `frame` under `name` in one step and return metadata about it."""
 
+    def publish_on_terms(self, name: str, frame: pl.LazyFrame, terms: Terms) -> Mapping[str, Any]:  # noqa: ARG002 (for those that need them)
+        """Publish `frame`, by what its asset and its run say where the target heeds it."""
+        return self.publish(name, frame)
+
+    def count(self, name: str) -> int:
+        """Return how many documents are published under `name`, read back from where they are."""
+        message = f"{type(self).__name__} cannot count what it has published as '{name}'."
+        raise StopRun(message)
+
+    def rollback(self, name: str, to: str | None = None) -> str:  # noqa: ARG002 (for those that can)
+        """Publish again what was published before, or what `to` names, and return its name.
+
+        Raises:
+            ProjectError: where there is nothing to go back to.
+        """
+        message = (
+            f"'{name}' is published by {type(self).__name__}, which keeps nothing earlier. Roll "
+            "back the asset that it is made from, and publish it again."
+        )
+        raise ProjectError(message)
+
     def handle_output(self, context: dg.OutputContext, obj: pl.LazyFrame | pl.DataFrame) -> None:
         """Check a frame against its contract, publish it and tell Dagster about it."""
         started = time.monotonic()
         name = context.asset_key.path[-1]
-        frame = _conforming(context, name, obj.lazy())
+        schema = schema_of(context.dagster_type.typing_type)
+        contract = contract_of(schema) if schema else None
+        notes = notes_of(context.step_context)
+        terms = Terms(
+            contract=contract,
+            guard=guard_of(context.definition_metadata),
+            is_drop_allowed=is_allowed(context.step_context.run_tags, name),
+            metadata=context.definition_metadata,
+            warn=notes.warn,
+            log=context.log.info,
+        )
+        frame = _conforming(name, obj.lazy(), contract)
         rows = 0
 
         def keep_count(_table: str, count: int) -> None:
             nonlocal rows
             rows = count
 
-        published = self.publish(name, counted(frame, name, context.log.info, keep_count))
-        notes = notes_of(context.step_context)
+        counting = counted(frame, name, context.log.info, keep_count)
+        published = self.publish_on_terms(name, counting, terms)
         metadata: dict[str, Any] = {
             "dagster/row_count": rows,
             "seconds": round(time.monotonic() - started, 3),
@@ -61,11 +134,9 @@ class Target(dg.ConfigurableIOManager, ABC):
         raise StopRun(message)
 
 
-def _conforming(context: dg.OutputContext, name: str, frame: pl.LazyFrame) -> pl.LazyFrame:
-    schema = schema_of(context.dagster_type.typing_type)
-    if schema is None:
+def _conforming(name: str, frame: pl.LazyFrame, contract: Contract | None) -> pl.LazyFrame:
+    if contract is None:
         return frame
-    contract = contract_of(schema)
     present = frame.collect_schema()
     problems = contract.wrong_types(present)
     if missing := contract.missing(present):

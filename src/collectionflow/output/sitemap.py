@@ -1,32 +1,31 @@
 """Sitemaps by the sitemaps.org protocol."""
 
-import hashlib
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
-from xml.sax.saxutils import escape
+from urllib.parse import quote
 
-import dagster as dg
 import polars as pl
 from pydantic import Field
+from upath import UPath
 
-from collectionflow.errors import Refused
-from collectionflow.output._target import Target
-from collectionflow.storage import _files
-
-# https://www.sitemaps.org/protocol.html: the limits of one file, and of a URL.
-URLS_A_FILE = 50_000
-_NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
-_URL_CHARACTERS = 2_048
+from collectionflow.errors import StopRun
+from collectionflow.output._sitemap_entries import COLUMNS
+from collectionflow.output._sitemap_files import Sitemap
+from collectionflow.output._sitemap_publication import Pages, count_sitemap, publish_sitemap
+from collectionflow.output._target import Target, Terms
+from collectionflow.output._web_address import origin_of
 
 
 class SitemapTarget(Target):
-    """A sitemap of the URLs in a frame: an index `<asset>.xml` and files of 50,000 URLs.
+    """A sitemap of the pages in a frame: an index `<asset>.xml` and files of 50,000 URLs.
 
-    The frame has the columns `loc`, an absolute URL, and where it is known `lastmod`, a date or
-    text. The index takes its place last, so a crawler follows either the old sitemap or the new
-    one; files of the old one are removed after that. The same URLs give the same files.
+    The frame has the column `loc`, each page's absolute address. Where it has them, `lastmod` (a
+    date, a time or text) says when the page changed, and `images` (a list of addresses, or of
+    structs with an address `loc`) what it shows. Characters that a URL cannot have are encoded.
+
+    The index takes its place last, so a crawler follows either the old sitemap or the new one.
+    Files of the one before stay until the next publication, for crawlers that are at it. The same
+    pages give the same files.
 
     Examples:
         >>> import dagster as dg
@@ -38,83 +37,43 @@ class SitemapTarget(Target):
         >>> target = SitemapTarget(directory="website", base_url="https://example.org/")
     """
 
-    directory: str = Field(description="The folder of the files.")
+    directory: str = Field(description="The folder of the files, or s3://bucket/folder.")
     base_url: str = Field(description="Where that folder is on the web.")
+    is_gzip: bool = Field(default=False, description="Whether files are packed, as `.xml.gz`.")
+    allows_other_hosts: bool = Field(
+        default=False,
+        description="Whether pages may be of other hosts, whose robots.txt must then name this.",
+    )
 
     def publish(self, name: str, frame: pl.LazyFrame) -> Mapping[str, Any]:
-        """Write the files, then the index that names them, then remove those of the old index.
+        """Write the files, then the index that names them, then remove those nobody follows.
 
         Raises:
-            Refused: where a URL is not absolute, is longer than 2,048 characters or is missing.
+            Refused: where a page has no absolute address, one of another host, or a `lastmod`
+                that is no date, or where the drop guard says no.
         """
-        folder = Path(self.directory)
-        entries = frame.select(url=_entry(frame.collect_schema())).collect().get_column("url")
-        if entries.null_count():
-            message = (
-                f"'{name}' has {entries.null_count():,} URLs that a sitemap cannot hold. Expected "
-                f"'http://' or 'https://' and at most {_URL_CHARACTERS:,} characters."
-            )
-            raise Refused(message)
-        names = [
-            _write(folder, f"{name}-{number}", _document("urlset", slice_))
-            for number, slice_ in enumerate(_slices(entries), start=1)
-        ]
-        base = self.base_url.rstrip("/")
-        index = (f"<sitemap><loc>{escape(f'{base}/{each}')}</loc></sitemap>\n" for each in names)
-        _files.write(folder / f"{name}.xml", _document("sitemapindex", index))
-        _remove_old(folder, name, names)
-        return {
-            "path": dg.MetadataValue.path(folder / f"{name}.xml"),
-            "sitemap": dg.MetadataValue.url(f"{base}/{name}.xml"),
-            "files": len(names),
-        }
+        return self.publish_on_terms(name, frame, Terms())
 
+    def publish_on_terms(self, name: str, frame: pl.LazyFrame, terms: Terms) -> Mapping[str, Any]:
+        """Publish as `publish` does, where the asset's drop guard lets it."""
+        sitemap = self._sitemap(name)
+        present = frame.collect_schema()
+        if unused := [f"'{column}'" for column in present if column not in COLUMNS]:
+            terms.warn(f"'{name}': a sitemap has no place for {', '.join(unused)}.")
+        pages = Pages(name, frame, self.base_url, allows_other_hosts=self.allows_other_hosts)
+        has_images = "images" in present
+        return publish_sitemap(sitemap, pages, terms, has_images=has_images, is_gzip=self.is_gzip)
 
-def _remove_old(folder: Path, name: str, current: Sequence[str]) -> None:
-    # The whole pattern, so that the files of a sitemap 'objects-rare' are not those of 'objects'.
-    ours = re.compile(rf"{re.escape(name)}-\d+-[0-9a-f]{{12}}\.xml")
-    for path in folder.iterdir():
-        if ours.fullmatch(path.name) and path.name not in current:
-            path.unlink(missing_ok=True)
+    def count(self, name: str) -> int:
+        """Follow the published index, read all files and count their URLs."""
+        return count_sitemap(self._sitemap(name))
 
-
-def _entry(schema: pl.Schema) -> pl.Expr:
-    """Return each row as a `url` element, null where its address is none."""
-    loc = pl.col("loc")
-    is_good = loc.str.contains(r"^https?://[^\s/]") & (loc.str.len_chars() <= _URL_CHARACTERS)
-    lastmod = (
-        pl.format("<lastmod>{}</lastmod>", _escaped(pl.col("lastmod").cast(pl.String)))
-        if "lastmod" in schema
-        else pl.lit("")
-    )
-    element = pl.concat_str(
-        pl.lit("<url><loc>"),
-        _escaped(loc),
-        pl.lit("</loc>"),
-        lastmod.fill_null(""),
-        pl.lit("</url>\n"),
-    )
-    return pl.when(is_good).then(element)
-
-
-def _escaped(text: pl.Expr) -> pl.Expr:
-    return text.str.replace_many(
-        ["&", "<", ">", '"', "'"], ["&amp;", "&lt;", "&gt;", "&quot;", "&apos;"]
-    )
-
-
-def _slices(entries: pl.Series) -> Iterator[pl.Series]:
-    for start in range(0, max(len(entries), 1), URLS_A_FILE):
-        yield entries.slice(start, URLS_A_FILE)
-
-
-def _document(root: str, elements: Iterable[str]) -> bytes:
-    header = f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{_NAMESPACE}">\n'
-    return f"{header}{''.join(elements)}</{root}>\n".encode()
-
-
-def _write(folder: Path, name: str, content: bytes) -> str:
-    """Write a file that bears its content's hash, so that no crawler sees it change."""
-    full = f"{name}-{hashlib.sha256(content).hexdigest()[:12]}.xml"
-    _files.write(folder / full, content)
-    return full
+    def _sitemap(self, name: str) -> Sitemap:
+        try:
+            origin = origin_of(self.base_url)
+        except ValueError as error:
+            message = f"The base_url of the sitemap '{name}' is of no use. {error}"
+            raise StopRun(message) from error
+        path = self.base_url.rstrip("/").partition("://")[2].partition("/")[2]
+        url = quote(f"{origin}/{path}", safe=":/%").rstrip("/")
+        return Sitemap(base=UPath(self.directory), name=name, url=url)

@@ -2,5 +2,6 @@
 
 from collectionflow.storage.drop_guard import drop_guard
 from collectionflow.storage.parquet import ParquetIOManager
+from collectionflow.storage.quarantine import quarantine
 
-__all__ = ["ParquetIOManager", "drop_guard"]
+__all__ = ["ParquetIOManager", "drop_guard", "quarantine"]

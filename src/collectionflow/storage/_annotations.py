@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from collectionflow.contract import Contract, contract_of
-from collectionflow.frame import is_frame, schema_of
+from collectionflow.frame import schema_of, table_types
 
 
 def wants_dict(context: dg.InputContext) -> bool:
@@ -18,8 +18,9 @@ def wants_dict(context: dg.InputContext) -> bool:
 
 
 def wants_lazy(context: dg.InputContext) -> bool:
-    """Tell whether the parameter is a lazy frame; without an annotation it is not."""
-    return any(each is pl.LazyFrame or is_frame(each) for each in _alternatives(context))
+    """Tell whether the parameter is a lazy table; without an annotation it is not."""
+    annotation = _frame_annotation(context)
+    return pl.LazyFrame in _alternatives(context) or any(table_types(annotation))
 
 
 def wants_frame(context: dg.InputContext) -> bool:
@@ -38,10 +39,24 @@ def input_contract(context: dg.InputContext) -> Contract | None:
     return contract_of(schema) if schema else None
 
 
+def input_engine(context: dg.InputContext) -> str | None:
+    """Return the key of the engine that the parameter asks for, None for Polars."""
+    return _engine(_frame_annotation(context))
+
+
+def output_engine(context: dg.OutputContext) -> str | None:
+    """Return the key of the engine that an output is written by, None for Polars."""
+    return _engine(context.dagster_type.typing_type)
+
+
 def output_contract(context: dg.OutputContext) -> Contract | None:
     """Return the contract of an output."""
     schema = schema_of(context.dagster_type.typing_type)
     return contract_of(schema) if schema else None
+
+
+def _engine(annotation: Any) -> str | None:
+    return next((each.engine for each in table_types(annotation)), None)
 
 
 def _alternatives(context: dg.InputContext) -> tuple[Any, ...]:

@@ -31,6 +31,7 @@ def publication_metadata(
     return {
         **warnings_metadata(notes),
         **_changes(publication),
+        **_quarantined(publication),
         "preview": dg.MetadataValue.md(preview(stored)),
         **charts,
         "filled": dg.MetadataValue.md(markdown_table(filled_table(measurement), is_aligned=False)),
@@ -104,6 +105,16 @@ def _changes(publication: Publication) -> dict[str, Any]:
         "changes": dg.MetadataValue.md(bullet_list(lines)),
         "rows_before": before.rows,
         **counts,
+    }
+
+
+def _quarantined(publication: Publication) -> dict[str, Any]:
+    if not publication.rows_quarantined:
+        return {}
+    path = _files.location(publication.table.quarantine)
+    return {
+        "rows_quarantined": publication.rows_quarantined,
+        "quarantine": dg.MetadataValue.path(path),
     }
 
 

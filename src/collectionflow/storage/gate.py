@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from collectionflow.contract import Contract, Rule
+from collectionflow.storage._elements import elements_to_blame
 
 EXAMPLES = 5
 # The name of a passing column; no table of a collection has such a one.
@@ -13,12 +14,29 @@ FAILS = "collectionflow: fails"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Broken:
+    """A rule that rows break: how many, and the first of them with all their columns.
+
+    Whether a row is one of several may need the whole column in memory: such a rule has no rows
+    here, and `breaches` looks for them.
+    """
+
+    rule: Rule
+    count: int
+    rows: pl.DataFrame | None = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """What one pass over a table counts: its rows, filled values by column, broken rules."""
+    """What one pass over a table counts: its rows, filled values by column, broken rules.
+
+    `judged` are the rules that were asked, those that no row breaks among them.
+    """
 
     rows: int
     filled: Mapping[str, int]
-    broken: tuple[tuple[Rule, int], ...] = ()
+    broken: tuple[Broken, ...] = ()
+    judged: tuple[Rule, ...] = ()
 
     def filled_share(self, column: str) -> float:
         """Return the share of rows in which `column` has a value, 0 to 1; 0 without rows."""
@@ -40,7 +58,7 @@ class Breach:
 
 
 def measure(table: pl.LazyFrame, rules: Iterable[Rule] = ()) -> Measurement:
-    """Count rows, filled values and broken rules of a table in one pass.
+    """Count rows, filled values and broken rules of a table in one pass, and keep broken rows.
 
     A value is filled unless it is null, an empty text, an empty list or not a number. A rule about
     a column that the table does not have, since it is optional, is left out.
@@ -53,21 +71,39 @@ def measure(table: pl.LazyFrame, rules: Iterable[Rule] = ()) -> Measurement:
     """
     schema = table.collect_schema()
     rules = tuple(rule for rule in rules if schema.keys() >= set(rule.columns))
-    counts = table.select(
-        pl.len().alias("rows"),
-        *(_filled(name, dtype).alias(f"filled {name}") for name, dtype in schema.items()),
-        *(rule.count.alias(f"rule {number}") for number, rule in enumerate(rules)),
-    ).collect()
+    counts, *examples = _pass(table, schema, rules)
     row = counts.row(0, named=True)
+    rows = iter(examples)
+    asked = [
+        Broken(rule=rule, count=row[f"rule {number}"], rows=next(rows) if rule.is_by_row else None)
+        for number, rule in enumerate(rules)
+    ]
     return Measurement(
         rows=row["rows"],
         filled={name: row[f"filled {name}"] for name in schema},
-        broken=tuple(
-            (rule, row[f"rule {number}"])
+        broken=tuple(each for each in asked if each.count),
+        judged=rules,
+    )
+
+
+def _pass(table: pl.LazyFrame, schema: pl.Schema, rules: tuple[Rule, ...]) -> list[pl.DataFrame]:
+    """Return the counts, and the first rows that break each rule that is judged row by row."""
+    marks = {f"{FAILS} {number}": rule.fails for number, rule in enumerate(rules) if rule.is_by_row}
+    if marks:
+        # The cache is what makes it one pass: Polars may not see that two plans begin alike.
+        table = table.with_row_index(_row_number(schema), offset=1).with_columns(**marks).cache()
+    counts = table.select(
+        pl.len().alias("rows"),
+        *(_filled(name, dtype).alias(f"filled {name}") for name, dtype in schema.items()),
+        *(
+            (pl.col(f"{FAILS} {number}").sum() if rule.is_by_row else rule.count).alias(
+                f"rule {number}"
+            )
             for number, rule in enumerate(rules)
-            if row[f"rule {number}"]
         ),
     )
+    examples = [table.filter(mark).drop(*marks).head(EXAMPLES) for mark in marks]
+    return pl.collect_all([counts, *examples])
 
 
 def breaches(
@@ -75,37 +111,64 @@ def breaches(
 ) -> tuple[list[Breach], list[Breach]]:
     """Return the breaches that stop a table and those that only warn, with their first rows."""
     stopping, warning = [], []
-    for rule, count in measurement.broken:
-        breach = Breach(
-            rule=rule.name,
-            count=count,
-            rows=measurement.rows,
-            examples=_examples(table, rule, contract),
-        )
-        (warning if rule.is_warning else stopping).append(breach)
+    for each in measurement.broken:
+        found = breach(table, each, measurement.rows, contract)
+        (warning if each.rule.is_warning else stopping).append(found)
     return stopping, warning
 
 
-def _examples(table: pl.LazyFrame, rule: Rule, contract: Contract) -> pl.DataFrame:
-    present = table.collect_schema()
-    shown = dict.fromkeys((*contract.key, *(rule.columns or contract.dtypes)))
-    number = "row" if "row" not in present else "row number"
+def breach(
+    table: pl.LazyFrame, broken: Broken, rows: int, contract: Contract | None = None
+) -> Breach:
+    """Return a broken rule with the first rows that break it; a contract tells their key."""
+    return Breach(
+        rule=broken.rule.name,
+        count=broken.count,
+        rows=rows,
+        examples=_shown(_rows(table, broken), broken.rule, contract),
+    )
+
+
+def _rows(table: pl.LazyFrame, broken: Broken) -> pl.DataFrame:
+    if broken.rows is not None:
+        return broken.rows
     return (
-        table.with_columns(rule.fails.alias(FAILS))
-        .with_row_index(number, offset=1)
+        table.with_columns(broken.rule.fails.alias(FAILS))
+        .with_row_index(_row_number(table.collect_schema()), offset=1)
         .filter(FAILS)
-        .select(number, *(name for name in shown if name in present))
+        .drop(FAILS)
         .head(EXAMPLES)
         .collect()
     )
 
 
+def _shown(rows: pl.DataFrame, rule: Rule, contract: Contract | None) -> pl.DataFrame:
+    """Return the row numbers, the key and the columns that the rule is about, or its elements."""
+    number, *present = rows.columns
+    columns = rule.columns or rule.fails.meta.root_names() or present
+    key = [name for name in contract.key if name in present] if contract else []
+    if (elements := elements_to_blame(rows, rule)) is not None:
+        numbered = rows.select(number, *key).with_columns(pl.int_range(pl.len()).alias(FAILS))
+        return numbered.join(elements, left_on=FAILS, right_on="index").drop(FAILS)
+    others = [name for name in columns if name in present and name not in key]
+    return rows.select(number, *key, *others)
+
+
+def _row_number(schema: Mapping[str, pl.DataType]) -> str:
+    return "row" if "row" not in schema else "row number"
+
+
 def _filled(name: str, dtype: pl.DataType) -> pl.Expr:
+    return is_filled(name, dtype).sum()
+
+
+def is_filled(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Return whether a column has a value, false or null where it has none."""
     column = pl.col(name)
     if dtype == pl.String:
-        return (column != "").sum()
+        return column != ""
     if isinstance(dtype, pl.List):
-        return (column.list.len() > 0).sum()
+        return column.list.len() > 0
     if dtype.is_float():
-        return column.is_not_nan().sum()
-    return column.count()
+        return column.is_not_nan()
+    return column.is_not_null()

@@ -1,6 +1,6 @@
 """`ParquetIOManager`: writes, validates and publishes each asset's table as one Parquet file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import dagster as dg
@@ -20,16 +20,23 @@ from collectionflow.notes import Notes, notes_of
 from collectionflow.storage import _files
 from collectionflow.storage._annotations import (
     input_contract,
+    input_engine,
     may_be_none,
     output_contract,
+    output_engine,
     wants_dict,
     wants_frame,
     wants_lazy,
 )
 from collectionflow.storage._describe import publication_metadata, warnings_metadata
+from collectionflow.storage._read_ahead import limit_read_ahead
 from collectionflow.storage.drop_guard import guard_of, is_allowed
+from collectionflow.storage.engines._engine import Engine
+from collectionflow.storage.engines.polars import POLARS
 from collectionflow.storage.ledger import recorded
 from collectionflow.storage.publication import Terms, missing_sentence, publish_frame
+from collectionflow.storage.published import Published, PublishedTable
+from collectionflow.storage.quarantine import quarantine_of
 from collectionflow.storage.versions import StoredTable
 
 
@@ -83,6 +90,7 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Find the base folder; Dagster calls this before a run."""
+        limit_read_ahead()
         base = self.base_dir
         if base is None:
             # Dagster's own storage folder, as its default IO manager uses it.
@@ -114,6 +122,7 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
         contract = output_contract(context)
         terms = Terms(
             contract=contract,
+            engine=_engine(context, output_engine(context)),
             guard=guard_of(context.definition_metadata),
             is_drop_allowed=is_allowed(context.step_context.run_tags, _asset_name(context)),
             versions_kept=self.versions_kept,
@@ -122,11 +131,13 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
             explain=notes.explain,
             merge=notes.merge,
             state=notes.state,
+            quarantine=quarantine_of(context.definition_metadata),
+            source_columns=notes.source_columns,
         )
         table = self.stored_table(self._name_of(path))
         _check_merge(notes, table)
         with recorded(table, notes.harvests):
-            publication = publish_frame(_lazy(obj, table), table, terms)
+            publication = publish_frame(_lazy(obj, table, context), table, terms)
         metadata = publication_metadata(
             publication, notes, contract, is_partition=context.has_asset_partitions
         )
@@ -134,6 +145,8 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Return what an asset's parameter asks for by its annotation."""
+        if context.dagster_type.typing_type is Published:
+            return self._published(context)
         if not (context.has_asset_key and context.has_asset_partitions):
             return super().load_input(context)
         if wants_dict(context):
@@ -154,8 +167,15 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
             if may_be_none(context):
                 return None
             raise FileNotFoundError(_absent(path))
-        frame = self._selected(context, path)
-        return frame if wants_lazy(context) else frame.collect()
+        return self._read(context, [path])
+
+    def _published(self, context: dg.InputContext) -> PublishedTable:
+        """Return the table as a check reads it, whether it is there or not."""
+        if context.has_asset_partitions:
+            paths = sorted(self._get_paths_for_partitions(context).values())
+        else:
+            paths = [self._get_path(context)]
+        return PublishedTable([self.stored_table(self._name_of(path)) for path in paths])
 
     def _load_dict(self, context: dg.InputContext) -> dict[str, Any]:
         """Return the frames by partition key, for one partition as for many."""
@@ -165,42 +185,54 @@ class ParquetIOManager(dg.ConfigurableIOManager, dg.UPathIOManager):
             return {} if loaded is None else {keys[0]: loaded}
         return loaded
 
-    def _load_all_partitions(self, context: dg.InputContext) -> pl.LazyFrame | pl.DataFrame | None:
+    def _load_all_partitions(self, context: dg.InputContext) -> Any:
         """Return all partitions that the parameter covers as one frame, in their keys' order."""
         paths = self._get_paths_for_partitions(context)
         metadata = context.definition_metadata or {}
         may_be_absent = metadata.get("allow_missing_partitions", False) or may_be_none(context)
-        frames = []
+        found = []
         for _, path in sorted(paths.items()):
             if path.exists():
-                frames.append(self._selected(context, path))
+                found.append(path)
             elif not may_be_absent:
                 raise FileNotFoundError(_absent(path))
-        frame = _together(frames, input_contract(context))
-        if frame is None or (not frames and may_be_none(context)):
+        if not found and may_be_none(context):
             return None
-        return frame if wants_lazy(context) else frame.collect()
+        return self._read(context, found)
 
-    def _selected(self, context: dg.InputContext, path: UPath) -> pl.LazyFrame:
+    def _read(self, context: dg.InputContext, paths: Sequence[UPath]) -> Any:
+        """Return stored tables as one, by the engine and with the columns that are asked for."""
+        columns = [self._columns(context, path) for path in paths]
+        if not paths:
+            return _empty(context)
+        engine = _engine(context, input_engine(context))
+        table = engine.scan(paths, _together(columns, input_contract(context)))
+        return table if wants_lazy(context) else table.collect()
+
+    def _columns(self, context: dg.InputContext, path: UPath) -> list[str] | None:
         """Return the columns that the parameter asks for, and refuse what breaks its contract."""
-        frame = _files.scan(path)
-        columns = (context.definition_metadata or {}).get("columns")
-        if columns is not None:
-            frame = frame.select(columns)
+        chosen = (context.definition_metadata or {}).get("columns")
         contract = input_contract(context)
-        if contract is None:
-            return frame
-        present = frame.collect_schema()
-        problems = contract.wrong_types(present)
-        if missing := contract.missing(present):
-            problems.insert(0, missing_sentence(missing, present))
+        if contract is None and chosen is None:
+            return None
+        present = dict(_files.scan(path).collect_schema())
+        problems = []
+        if chosen is not None:
+            if missing := [name for name in chosen if name not in present]:
+                problems.append(missing_sentence(missing, present))
+            present = {name: present[name] for name in chosen if name in present}
+        if contract is not None and not problems:
+            if missing := contract.missing(present):
+                problems.append(missing_sentence(missing, present))
+            problems += contract.wrong_types(present)
         if problems:
+            by = f" by {contract.name}" if contract else ""
             message = (
-                f"'{self._name_of(path)}' is not what '{context.name}' needs by {contract.name}. "
+                f"'{self._name_of(path)}' is not what '{context.name}' needs{by}. "
                 f"Materialize it again, or change the contract.\n{bullet_list(problems)}"
             )
             raise StopRun(message)
-        return contract.select(frame)
+        return [name for name in contract.dtypes if name in present] if contract else list(present)
 
     def _name_of(self, path: UPath) -> str:
         relative = path.path.removeprefix(self._base_path.path).strip("/")
@@ -211,11 +243,27 @@ def _asset_name(context: dg.OutputContext) -> str:
     return context.asset_key.to_user_string() if context.has_asset_key else context.name
 
 
-def _lazy(obj: object, table: StoredTable) -> pl.LazyFrame:
-    if isinstance(obj, pl.LazyFrame):
-        return obj
+def _engine(context: dg.InputContext | dg.OutputContext, key: str | None) -> Engine:
+    """Return the engine that an annotation asks for, which is the resource with its key."""
+    if key is None:
+        return POLARS
+    resources = context.step_context.scoped_resources_builder.build({key})
+    engine = getattr(resources, key, None)
+    if isinstance(engine, Engine):
+        return engine
+    message = (
+        f"'{context.name}' is read or written by the engine '{key}', and no resource '{key}' is at "
+        f"hand. Give the project one, and the asset required_resource_keys={{'{key}'}} where its "
+        "annotation is an Optional or a dict."
+    )
+    raise StopRun(message)
+
+
+def _lazy(obj: object, table: StoredTable, context: dg.OutputContext) -> Any:
     if isinstance(obj, pl.DataFrame):
         return obj.lazy()
+    if isinstance(obj, pl.LazyFrame) or output_engine(context) is not None:
+        return obj  # Dagster has seen that an engine's annotation is kept.
     message = (
         f"'{table.name}' returned a value of type '{type(obj).__name__}'. Expected a Polars "
         "LazyFrame or DataFrame: return one, or give the asset another IO manager."
@@ -232,12 +280,21 @@ def _check_merge(notes: Notes, table: StoredTable) -> None:
         raise StopRun(message)
 
 
-def _together(frames: list[pl.LazyFrame], contract: Contract | None) -> pl.LazyFrame | None:
-    """Return partitions as one frame; without any, a contract still tells its columns."""
-    if not frames:
-        return pl.LazyFrame(schema=contract.dtypes) if contract else None
-    # By a contract, partitions differ at most in the columns that are optional.
-    return pl.concat(frames, how="diagonal" if contract else "vertical")
+def _together(columns: Sequence[list[str] | None], contract: Contract | None) -> list[str] | None:
+    """Return the columns of several tables; by a contract they differ in optional ones at most."""
+    present = dict.fromkeys(name for each in columns for name in each or ())
+    if contract is not None:
+        return [name for name in contract.dtypes if name in present]
+    return list(present) or None
+
+
+def _empty(context: dg.InputContext) -> pl.LazyFrame | pl.DataFrame | None:
+    """Return the table of no partition at all, whose columns only a contract can tell."""
+    contract = input_contract(context)
+    if contract is None or input_engine(context) is not None:
+        return None
+    frame = pl.LazyFrame(schema=contract.dtypes)
+    return frame if wants_lazy(context) else frame.collect()
 
 
 def _absent(path: UPath) -> str:

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn, cast
@@ -15,12 +16,15 @@ from collectionflow.casts import cast_rules, casts
 from collectionflow.contract import Contract
 from collectionflow.errors import Refused, StopRun
 from collectionflow.markdown import bullet_list, markdown_table
-from collectionflow.progress import counted
 from collectionflow.storage import _files
 from collectionflow.storage.diff import row_changes
 from collectionflow.storage.drop_guard import ALLOW_TAG, DropGuard, drops
-from collectionflow.storage.gate import FAILS, Breach, Measurement, breaches, measure
+from collectionflow.storage.engines._engine import Engine, UncastableError, Writing
+from collectionflow.storage.engines.polars import POLARS, Polars
+from collectionflow.storage.gate import Breach, Measurement, breaches, measure
+from collectionflow.storage.measured import keep_measured, measured
 from collectionflow.storage.merge import Merge, merged
+from collectionflow.storage.quarantine import Quarantine, split, with_quarantined
 from collectionflow.storage.versions import (
     STATE_KEY,
     VERSION_KEY,
@@ -29,20 +33,13 @@ from collectionflow.storage.versions import (
     publish,
 )
 
-# Below 123k rows a group the footers grow, above it readers lose parallelism. Beyond level 3 zstd
-# doubles its CPU time for 4 to 9 % of size.
-ROW_GROUP_ROWS = 122_880
-# A nested record holds what many flat ones do, and a reader holds several groups at once: the
-# example's whole job on a million objects peaked at 1,570 MiB with groups of 123k, 1,400 so.
-NESTED_ROW_GROUP_ROWS = 15_360
-ZSTD_LEVEL = 2
-
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
     """On which terms a table may be published."""
 
     contract: Contract | None = None
+    engine: Engine = POLARS
     guard: DropGuard = field(default_factory=DropGuard)
     is_drop_allowed: bool = False
     versions_kept: int = 3
@@ -51,6 +48,8 @@ class Terms:
     explain: Callable[[], Exception | None] = lambda: None
     merge: Merge | None = None
     state: Mapping[str, str] = field(default_factory=dict)
+    quarantine: Quarantine | None = None
+    source_columns: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +62,7 @@ class Publication:
     before: Measurement | None
     rows_added: int | None
     rows_removed: int | None
+    rows_quarantined: int
     bytes: int
     seconds: float
 
@@ -77,22 +77,47 @@ class Publication:
         return [] if self.before is None else _only_in(self.before, self.measurement)
 
 
-def publish_frame(frame: pl.LazyFrame, table: StoredTable, terms: Terms) -> Publication:
-    """Write `frame`, check it against the terms and publish it as `table`.
+def publish_frame(frame: Any, table: StoredTable, terms: Terms) -> Publication:
+    """Write a lazy table of the terms' engine, check it against the terms and publish it.
 
     Raises:
         Refused: when the contract or the drop guard says no. The published version stays, and the
             refused one is kept at `table.refused`.
     """
     started = time.monotonic()
+    version = new_version()
     frame = _conforming(frame, table, terms)
     with _files.staged(table.base) as partial:
-        version = _write_whole(frame, partial, table, terms)
-        written = _files.scan(UPath(partial))
-        measurement = _pass_gate(written, partial, table, terms)
-        before, added, removed = _pass_guard(written, measurement, partial, table, terms)
-        size = partial.stat().st_size
-        publish(partial, table, keep=terms.versions_kept)
+        _write_whole(frame, partial, version, table, terms)
+        judged = _pass_gate(_files.written(partial), table, terms)
+        with _without_quarantined(judged, version, table, terms) as rest:
+            _refuse_empty(rest, table, terms)
+            publication = _publish(rest, version, table, terms)
+    return replace(publication, seconds=time.monotonic() - started)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Judged:
+    """A written table that keeps its contract, and the rows that were taken out of it."""
+
+    path: Path
+    measurement: Measurement
+    warning: Sequence[Breach] = ()
+    quarantined: Path | None = None
+    rows_quarantined: int = 0
+
+
+def _publish(judged: _Judged, version: str, table: StoredTable, terms: Terms) -> Publication:
+    """Compare with the published version and take its place, with all that is kept beside it."""
+    measurement = judged.measurement
+    before, added, removed = _pass_guard(measurement, judged.path, table, terms)
+    size = _files.size(judged.path)
+    _files.sync(judged.path)
+    if judged.quarantined is not None:
+        _files.sync(judged.quarantined)
+        _files.move(judged.quarantined, table.quarantined(version))
+    keep_measured(table, version, measurement, judged.warning, terms.source_columns)
+    publish(judged.path, table, version, keep=terms.versions_kept)
     return Publication(
         table=table,
         version=version,
@@ -100,43 +125,44 @@ def publish_frame(frame: pl.LazyFrame, table: StoredTable, terms: Terms) -> Publ
         before=before,
         rows_added=added,
         rows_removed=removed,
+        rows_quarantined=judged.rows_quarantined,
         bytes=size,
-        seconds=time.monotonic() - started,
+        seconds=0.0,
     )
 
 
-def _conforming(frame: pl.LazyFrame, table: StoredTable, terms: Terms) -> pl.LazyFrame:
-    """Refuse missing columns, and tell or drop unexpected ones, before anything is computed."""
+def _conforming(frame: Any, table: StoredTable, terms: Terms) -> Any:
+    """Refuse what can never conform, and tell or drop more columns, before anything is computed."""
     contract = terms.contract
     if contract is None:
         return frame
-    present = frame.collect_schema()
+    present = terms.engine.describe(frame)
     if missing := contract.missing(present):
         _refuse_unwritten(table, contract, [missing_sentence(missing, present)])
+    will_be = dict(present) | {name: contract.dtypes[name] for name in casts(contract, present)}
+    if wrong := contract.wrong_types(will_be):
+        _refuse_unwritten(table, contract, wrong)
     if unexpected := contract.unexpected(present):
         sentence = f"Columns that {contract.name} does not name: {_quoted(unexpected)}."
         if contract.extras == "stop":
             _refuse_unwritten(table, contract, [sentence])
         if contract.extras == "drop":
-            return contract.select(frame)
+            return terms.engine.select(frame, [name for name in contract.dtypes if name in present])
         terms.warn(f"'{table.name}': {sentence}")
     return frame
 
 
-class _UncastableError(Exception):
-    """Ends a sink at the first value that a cast cannot hold; the gate then explains it."""
-
-
-def _write_whole(frame: pl.LazyFrame, partial: Path, table: StoredTable, terms: Terms) -> str:
-    """Write the whole table, and return the version it became."""
+def _write_whole(frame: Any, partial: Path, version: str, table: StoredTable, terms: Terms) -> None:
+    """Write the whole table, where the frame holds only changes together with what is published."""
     if terms.merge is None:
-        return _sink(frame, partial, table, terms)
+        _write(frame, partial, version, table, terms)
+        return
     with _files.staged(table.base) as changes:
-        version = _sink(frame, changes, table, terms)
+        _write(frame, changes, version, table, terms)
         terms.log(f"'{table.name}': putting the changes into the published table.")
-        whole = merged(_files.scan(table.path), _files.scan(UPath(changes)), _cast_kept(terms))
-        _write(whole, partial, version, terms.state)
-    return version
+        changed = _files.scan(UPath(_files.written(changes)))
+        whole = merged(with_quarantined(table), changed, _cast_kept(terms))
+        POLARS.sink(whole, partial, _writing(version, table, terms).as_it_comes())
 
 
 def _cast_kept(terms: Terms) -> Merge:
@@ -148,107 +174,114 @@ def _cast_kept(terms: Terms) -> Merge:
     return replace(merge, kept=merge.kept.with_columns(**expressions))
 
 
-def _sink(frame: pl.LazyFrame, partial: Path, table: StoredTable, terms: Terms) -> str:
-    """Write the frame with the contract's strict casts, and return the version it became."""
-    version = new_version()
-    rows = counted(_cast(frame, table, terms), table.name, terms.log)
+def _write(frame: Any, partial: Path, version: str, table: StoredTable, terms: Terms) -> None:
+    """Have the engine write the frame, in the contract's types, and in one file for a bucket."""
+    writing = _writing(version, table, terms)
     try:
-        _write(rows, partial, version, terms.state)
-    except _UncastableError:
+        if _casts_itself(frame, terms):
+            terms.engine.sink(frame, partial, writing)
+        else:
+            with _files.staged(table.base) as uncast:
+                terms.engine.sink(frame, uncast, writing.as_it_comes())
+                POLARS.sink(_files.scan(UPath(_files.written(uncast))), partial, writing)
+    except UncastableError:
         _refuse_casts(frame, partial, table, terms)
     except pl.exceptions.PolarsError as error:
         if better := terms.explain():
             raise better from error
         raise
-    return version
+    if _files.written(partial) != partial and _files.local_path(table.base) is None:
+        # An object appears as a whole; a folder of objects would not.
+        POLARS.sink(_files.scan(UPath(_files.written(partial))), partial, writing.as_it_comes())
+        _files.remove(_files.parts_folder(partial))
 
 
-def _cast(frame: pl.LazyFrame, table: StoredTable, terms: Terms) -> pl.LazyFrame:
+def _casts_itself(frame: Any, terms: Terms) -> bool:
+    if terms.contract is None or isinstance(terms.engine, Polars):
+        return True
+    return not casts(terms.contract, terms.engine.describe(frame))
+
+
+def _writing(version: str, table: StoredTable, terms: Terms) -> Writing:
+    def metadata() -> dict[str, str]:
+        state = {STATE_KEY: json.dumps(terms.state)} if terms.state else {}
+        return {VERSION_KEY: version} | state
+
+    return Writing(table=table.name, contract=terms.contract, metadata=metadata, log=terms.log)
+
+
+def _pass_gate(path: Path, table: StoredTable, terms: Terms) -> _Judged:
+    written = _files.scan(UPath(path))
     contract = terms.contract
     if contract is None:
-        return frame
-    present = frame.collect_schema()
-    if rules := cast_rules(contract, present):
-        # In one step with the casts, so that Polars computes each of them once.
-        frame = (
-            frame.with_columns(
-                pl.any_horizontal(rule.fails for rule in rules).alias(FAILS),
-                **casts(contract, present),
-            )
-            .map_batches(_stop_at_uncastable, streamable=True)
-            .drop(FAILS)
-        )
-    if wrong := contract.wrong_types(frame.collect_schema()):
-        _refuse_unwritten(table, contract, wrong)
-    return frame
-
-
-def _stop_at_uncastable(batch: pl.DataFrame) -> pl.DataFrame:
-    if batch.get_column(FAILS).any():
-        raise _UncastableError
-    return batch
-
-
-def _write(
-    frame: pl.LazyFrame, path: Path, version: str, state: Mapping[str, str] | None = None
-) -> None:
-    def metadata(_context: Any) -> dict[str, str]:
-        # Polars asks when all rows have come: only then a harvest knows where it ended.
-        return {VERSION_KEY: version} | ({STATE_KEY: json.dumps(state)} if state else {})
-
-    frame.sink_parquet(
-        path,
-        compression="zstd",
-        compression_level=ZSTD_LEVEL,
-        row_group_size=_row_group_rows(frame.collect_schema()),
-        statistics=True,
-        sync_on_close="all",
-        metadata=metadata,
-    )
-
-
-def _row_group_rows(schema: pl.Schema) -> int:
-    is_nested = any(dtype.is_nested() for dtype in schema.dtypes())
-    return NESTED_ROW_GROUP_ROWS if is_nested else ROW_GROUP_ROWS
-
-
-def _pass_gate(
-    written: pl.LazyFrame, partial: Path, table: StoredTable, terms: Terms
-) -> Measurement:
-    contract = terms.contract
-    if contract is None:
-        return measure(written)
+        return _Judged(path=path, measurement=measure(written))
+    if wrong := contract.wrong_types(written.collect_schema()):
+        # An engine stores some types as others, such as an interval as a number.
+        _refuse(path, table, f"breaks its contract {contract.name}", [], wrong)
     measurement = measure(written, contract.rules)
     stopping, warning = breaches(written, measurement, contract)
     for breach in warning:
         terms.warn(f"'{table.name}': {breach}")
     if stopping:
-        _refuse(partial, table, f"breaks its contract {contract.name}", stopping)
+        _refuse(path, table, f"breaks its contract {contract.name}", stopping)
+    return _Judged(path=path, measurement=measurement, warning=warning)
+
+
+@contextmanager
+def _without_quarantined(
+    judged: _Judged, version: str, table: StoredTable, terms: Terms
+) -> Generator[_Judged]:
+    """Yield the table without the rows that are quarantined, where the asset wants it so."""
+    broken = [each.rule for each in judged.measurement.broken]
+    if terms.quarantine is None or not broken:
+        yield judged
+        return
+    contract = cast("Contract", terms.contract)
+    written = _files.scan(UPath(judged.path))
+    with split(written, broken, table.base, _writing(version, table, terms)) as (kept, apart):
+        rest = _files.scan(UPath(kept))
+        measurement = measure(rest, contract.rules)
+        rows = judged.measurement.rows - measurement.rows
+        found = f"{rows:,} of {judged.measurement.rows:,} rows"
+        if rows > terms.quarantine.max_share * judged.measurement.rows:
+            most = f"{found} would be quarantined, more than {terms.quarantine.max_share:.1%}."
+            _refuse(judged.path, table, "has too many bad rows", judged.warning, [most])
+        where = _files.location(table.quarantine)
+        terms.warn(f"'{table.name}': {found} are not in it, but quarantined in '{where}'.")
+        yield _Judged(
+            path=kept,
+            measurement=measurement,
+            warning=breaches(rest, measurement, contract)[1],
+            quarantined=apart,
+            rows_quarantined=rows,
+        )
+
+
+def _refuse_empty(judged: _Judged, table: StoredTable, terms: Terms) -> None:
+    """Refuse a table without a row, and tell of columns without a value."""
+    measurement = judged.measurement
+    if terms.contract is None:
+        return
     if not measurement.rows and not terms.guard.allow_empty and not terms.is_drop_allowed:
         message = (
             "It has no rows. Is the source empty, or only its header there? An asset that may be "
             "empty says so with metadata=drop_guard(allow_empty=True)."
         )
-        _refuse(partial, table, "is empty", [], [message])
+        _refuse(judged.path, table, "is empty", [], [message])
     for name in measurement.filled:
         if measurement.rows and not measurement.filled[name]:
             terms.warn(f"'{table.name}': column '{name}' has no value in any row.")
-    return measurement
 
 
 def _pass_guard(
-    written: pl.LazyFrame,
-    measurement: Measurement,
-    partial: Path,
-    table: StoredTable,
-    terms: Terms,
+    measurement: Measurement, path: Path, table: StoredTable, terms: Terms
 ) -> tuple[Measurement | None, int | None, int | None]:
     """Compare with the published version; return its measurement and the rows added and removed."""
     if not table.path.exists():
         return None, None, None
     published = _files.scan(table.path)
     try:
-        before = measure(published)
+        before = _measurement_of(published, table)
     except pl.exceptions.PolarsError as error:
         message = (
             f"The published file '{_files.location(table.path)}' cannot be read, so nothing can be "
@@ -262,23 +295,31 @@ def _pass_guard(
             f"If this is meant, let one run pass: run tag '{ALLOW_TAG}' with the asset's name, or "
             "`collectionflow run JOB --allow-drop ASSET`."
         )
-        _refuse(partial, table, "lost too much since the published version", [], [*stops, advice])
+        _refuse(path, table, "lost too much since the published version", [], [*stops, advice])
     for drop in lost:
         if drop.share >= terms.guard.warn:
             terms.warn(f"'{table.name}': {drop.text}")
     key = terms.contract.key if terms.contract else ()
-    added, removed = row_changes(published, written, key)
+    added, removed = row_changes(published, _files.scan(UPath(path)), key)
     return before, added, removed
 
 
-def _refuse_casts(frame: pl.LazyFrame, partial: Path, table: StoredTable, terms: Terms) -> NoReturn:
+def _measurement_of(published: pl.LazyFrame, table: StoredTable) -> Measurement:
+    """Return what was counted when the table was published, or count it now."""
+    kept = measured(table)
+    return Measurement(rows=kept.rows, filled=kept.filled) if kept else measure(published)
+
+
+def _refuse_casts(frame: Any, partial: Path, table: StoredTable, terms: Terms) -> NoReturn:
     """Say which values a cast refused, from the values as the source sent them."""
     contract = cast("Contract", terms.contract)
-    _write(frame, partial, new_version())
-    uncast = _files.scan(UPath(partial))
+    _files.remove(_files.parts_folder(partial))
+    terms.engine.sink(frame, partial, _writing(new_version(), table, terms).as_it_comes())
+    path = _files.written(partial)
+    uncast = _files.scan(UPath(path))
     measurement = measure(uncast, cast_rules(contract, uncast.collect_schema()))
     stopping, _ = breaches(uncast, measurement, contract)
-    _refuse(partial, table, f"breaks its contract {contract.name}", stopping)
+    _refuse(path, table, f"breaks its contract {contract.name}", stopping)
 
 
 def _refuse_unwritten(table: StoredTable, contract: Contract, reasons: Sequence[str]) -> NoReturn:
@@ -287,18 +328,18 @@ def _refuse_unwritten(table: StoredTable, contract: Contract, reasons: Sequence[
 
 
 def _refuse(
-    partial: Path,
+    path: Path,
     table: StoredTable,
     what: str,
     found: Sequence[Breach],
     reasons: Sequence[str] = (),
 ) -> NoReturn:
-    _files.move(partial, table.refused)
-    path = _files.location(table.refused)
-    kept = f"The refused table is kept at '{path}'."
+    _files.move(path, table.refused)
+    refused = _files.location(table.refused)
+    kept = f"The refused table is kept at '{refused}'."
     message = _message(table, what, [*map(_with_examples, found), *reasons, kept])
     examples = {each.rule: dg.MetadataValue.md(markdown_table(each.examples)) for each in found}
-    raise Refused(message, metadata=examples | {"refused table": dg.MetadataValue.path(path)})
+    raise Refused(message, metadata=examples | {"refused table": dg.MetadataValue.path(refused)})
 
 
 def _message(table: StoredTable, what: str, reasons: Sequence[str]) -> str:

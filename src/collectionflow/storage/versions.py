@@ -1,6 +1,7 @@
 """A stored table and the earlier versions that `diff` and `rollback` use."""
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +57,27 @@ class StoredTable:
         return self.base / ".collectionflow" / "versions" / self.name
 
     @property
+    def parts(self) -> UPath:
+        """The folder of its directories of parts, each of which is there under its version.
+
+        Where the table is such a directory, `path` and the entries of `archive` are links to one.
+        """
+        return self.base / ".collectionflow" / "parts" / self.name
+
+    @property
+    def quarantine(self) -> UPath:
+        """Where readers find the rows that were taken out of the published version, if any were."""
+        return self.base / "quarantine" / f"{self.name}.parquet"
+
+    def quarantined(self, version: str) -> UPath:
+        """Where the rows that were taken out of a version are kept, if any were."""
+        return self.base / ".collectionflow" / "quarantine" / self.name / f"{version}.parquet"
+
+    def measured(self, version: str) -> UPath:
+        """Where what was counted of a version is kept."""
+        return self.base / ".collectionflow" / "measured" / self.name / f"{version}.json"
+
+    @property
     def ledger(self) -> UPath:
         """The file of its harvests, one a line."""
         return self.base / ".collectionflow" / "ledger" / f"{self.name}.ndjson"
@@ -66,6 +88,7 @@ class StoredTable:
 
 
 _FORMAT = "%Y%m%dT%H%M%S.%fZ"
+_VERSION = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
 
 
 def new_version() -> str:
@@ -90,14 +113,26 @@ def versions(table: StoredTable) -> list[Version]:
     return sorted(found, key=lambda version: version.name, reverse=True)
 
 
-def publish(staged: Path, table: StoredTable, *, keep: int) -> None:
-    """Put a staged file in the table's place and keep `keep` versions, itself among them."""
+def published_version(table: StoredTable) -> str:
+    """Return the name of the published version."""
+    return _name_of(table.path)
+
+
+def publish(staged: Path, table: StoredTable, version: str, *, keep: int) -> None:
+    """Put a staged table in the table's place and keep `keep` versions, itself among them."""
     with _files.publishing(table.base):
+        _adopt(table)
         _archive_published(table)
-        _files.move(staged, table.path)
+        if staged.is_dir():
+            _publish_parts(staged, table, version)
+        else:
+            _files.move(staged, table.path)
         earlier = [version for version in versions(table) if not version.is_published]
-        for version in earlier[max(keep - 1, 0) :]:
-            version.path.unlink(missing_ok=True)
+        for each in earlier[max(keep - 1, 0) :]:
+            each.path.unlink(missing_ok=True)
+        _remove_unused_parts(table)
+        _remove_unused(table)
+        _show_quarantine(table)
 
 
 def rollback(table: StoredTable, to: str | None = None) -> Version:
@@ -116,6 +151,7 @@ def rollback(table: StoredTable, to: str | None = None) -> Version:
         if not chosen.is_published:
             _archive_published(table)
             _files.copy(chosen.path, table.path)
+            _show_quarantine(table)
     return Version(name=chosen.name, path=table.path, is_published=True)
 
 
@@ -147,6 +183,51 @@ def _next_older(table: StoredTable, known: list[Version]) -> Version:
     raise ProjectError(message)
 
 
+def _publish_parts(staged: Path, table: StoredTable, version: str) -> None:
+    """Move parts to where they stay, then lead readers there by a link, which is one rename."""
+    home = Path(table.parts.path, f"{version}.parquet")
+    _files.move(staged, UPath(home))
+    _files.link(home, Path(table.path.path))
+
+
+def _adopt(table: StoredTable) -> None:
+    """Make a directory of parts that another tool put in the table's place a version of it.
+
+    Between the two steps there is no table: once, and not with a directory of our own.
+    """
+    local = _files.local_path(table.path)
+    if local is not None and local.is_dir() and not local.is_symlink():
+        _publish_parts(local, table, _name_of(table.path))
+
+
+def _remove_unused_parts(table: StoredTable) -> None:
+    folder = _files.local_path(table.parts)
+    if folder is None or not folder.exists():
+        return
+    used = {Path(path.path).resolve() for path in (table.path, *_archived(table))}
+    for path in folder.resolve().glob("*.parquet"):
+        if path not in used:
+            _files.remove(path)
+
+
+def _remove_unused(table: StoredTable) -> None:
+    """Remove what is kept beside versions that are no longer there."""
+    known = {version.name for version in versions(table)}
+    for kept in (table.measured("version"), table.quarantined("version")):
+        for path in kept.parent.iterdir() if kept.parent.exists() else ():
+            if path.suffix == kept.suffix and path.stem not in known:
+                path.unlink(missing_ok=True)
+
+
+def _show_quarantine(table: StoredTable) -> None:
+    """Let readers find the rows that belong to the published version, and no others."""
+    own = table.quarantined(published_version(table))
+    if own.exists():
+        _files.copy(own, table.quarantine)
+    else:
+        table.quarantine.unlink(missing_ok=True)
+
+
 def _archive_published(table: StoredTable) -> None:
     if table.path.exists():
         kept = table.archive / f"{_name_of(table.path)}.parquet"
@@ -161,12 +242,20 @@ def _archived(table: StoredTable) -> list[UPath]:
 
 
 def _name_of(path: UPath) -> str:
-    """Return the version that a file says it is, or its time where another tool wrote it."""
-    metadata = _metadata(path)
-    if VERSION_KEY in metadata:
+    """Return the version that a table says it is, or its time where another tool wrote it.
+
+    A file says it in its metadata, a directory of parts by its name.
+    """
+    local = _files.local_path(path)
+    if local is not None and local.is_dir():
+        name = local.resolve().stem
+        if _VERSION.fullmatch(name):
+            return name
+    elif VERSION_KEY in (metadata := _metadata(path)):
         return metadata[VERSION_KEY]
     return datetime.fromtimestamp(path.stat().st_mtime, UTC).strftime(_FORMAT)
 
 
 def _metadata(path: UPath) -> dict[str, str]:
-    return pl.read_parquet_metadata(_files.location(path), storage_options=polars_options(path))
+    first = _files.files(path)[0]
+    return pl.read_parquet_metadata(_files.location(first), storage_options=polars_options(path))

@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
+from urllib.parse import quote, urlencode
 
 import polars as pl
 
@@ -88,13 +89,19 @@ class PostgreSQL(Dialect):
     @contextmanager
     def connect(self) -> Generator[Session]:
         """Open a connection in UTC, with ISO dates and all digits, without timeouts."""
-        uri = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
         settings = ", ".join(f"set_config('{k}', '{v}', false)" for k, v in _SETTINGS.items())
-        with driver(_DRIVER, "postgresql").connect(uri, autocommit=True) as connection:
+        with driver(_DRIVER, "postgresql").connect(self.uri, autocommit=True) as connection:
             with connection.cursor() as cursor:
                 cursor.execute(f"SELECT {settings}")
                 cursor.fetchall()
             yield _Session(self, connection)
+
+    @property
+    def uri(self) -> str:
+        """The URL as libpq reads it: to it, a plus is no space, and a space is none."""
+        plain = self.url.set(drivername="postgresql", query={})
+        query = urlencode(self.url.query, doseq=True, quote_via=quote)
+        return plain.render_as_string(hide_password=False).replace(" ", "%20") + f"?{query}"
 
     def text(self, column: Column) -> str:
         """Return a cast to text: it writes what the type's own output writes."""
