@@ -113,9 +113,12 @@ def test_an_assets_page_shows_preview_chart_and_checks(page: Page) -> None:
 
 
 def test_a_checks_page_shows_counts_and_examples(page: Page) -> None:
-    page.goto("/assets/harvested_constituent_terms?view=checks")
-    expect(page.get_by_text("ConstituentID_is_in_harvested_constituents").first).to_be_visible(timeout=30_000)
-    expect(page.get_by_text(re.compile(r"different ConstituentID")).first).to_be_visible()
+    check = "ConstituentID_is_in_harvested_constituents"
+    page.goto(f"/assets/harvested_constituent_terms?view=checks&checkDetail={check}")
+    expect(page.get_by_text(re.compile("different ConstituentID")).first).to_be_visible(
+        timeout=30_000
+    )
+    expect(page.get_by_text("failing rows").first).to_be_visible()
     _screenshot(page, "checks")
 
 

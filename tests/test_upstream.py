@@ -374,3 +374,36 @@ def test_pandera_keeps_some_types_as_classes_and_others_as_instances() -> None:
     columns = Both.to_schema().columns
     assert columns["first"].dtype.type is pl.Date
     assert columns["second"].dtype.type == pl.Datetime("us")
+
+
+def test_an_expression_says_that_it_runs_a_function() -> None:
+    """What was counted of such a rule is not kept: the function may change."""
+    mapped = pl.struct(pl.all()).map_batches(lambda rows: rows, return_dtype=pl.Boolean)
+    each = pl.col("title").map_elements(len, return_dtype=pl.Int64)
+    for expression in (~mapped.fill_null(value=True), (each > 1) & pl.col("title").is_null()):
+        assert "python_udf" in str(expression)
+
+
+def test_a_cached_frame_is_computed_once_for_all_plans_that_are_collected_together() -> None:
+    runs = []
+
+    def source(
+        wanted: list[str] | None, _predicate: Any, _rows: int | None, _size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        runs.append(wanted)
+        yield TABLE
+
+    frame = register_io_source(source, schema=dict(TABLE.schema)).cache()
+    plans = [frame.select(pl.len()), frame.head(1), frame.filter(pl.col("object_id") > 1)]
+    assert [each.height for each in pl.collect_all(plans)] == [1, 1, 2]
+    assert len(runs) == 1
+
+
+def test_a_hash_does_not_tell_zeros_and_nans_apart_but_null_from_empty() -> None:
+    def hashes(values: list[Any], dtype: Any) -> int:
+        return pl.Series(values, dtype=dtype).hash().n_unique()
+
+    assert hashes([0.0, -0.0], pl.Float64) == 1
+    assert hashes([float("nan"), -float("nan")], pl.Float64) == 1
+    assert hashes([None, [], [None]], pl.List(pl.Int64)) == 3
+    assert hashes([None, {"a": None}], pl.Struct({"a": pl.Int64})) == 2

@@ -230,6 +230,7 @@ def _java_version(home: Path) -> int:
 
 def serve_until_interrupted(server: Server) -> None:
     """Serve until Ctrl-C, and print where."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Else the server would outlive it.
     server.start()
     print(server.url, flush=True)
     with suppress(KeyboardInterrupt):

@@ -101,7 +101,7 @@ def _handler(upstream: str, fault: Fault, proxy: Proxy) -> type[BaseHTTPRequestH
             self.wfile.write(response.body[: response.cut_after])
             self.close_connection = self.close_connection or response.cut_after is not None
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002, ARG002
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing: the tests look at `requests`."""
 
     return Handler

@@ -8,6 +8,7 @@ from collectionflow.errors import (
     SourceError,
     SourceUnavailable,
     StopRun,
+    TargetUnavailable,
 )
 from collectionflow.frame import Frame
 from collectionflow.jobs import pipeline_job
@@ -23,6 +24,7 @@ __all__ = [
     "SourceError",
     "SourceUnavailable",
     "StopRun",
+    "TargetUnavailable",
     "add_chart",
     "drop_guard",
     "in_buckets",

@@ -70,7 +70,24 @@ def check(folder: Path, body: str | bytes, chunk_bytes: int) -> None:
     assert titles == [(row[1],) for row in found]
 
 
-PIECES = ["a", "é", "7", " ", ",", ",", ",", "\n", "\n", '"', '""', '"a"', "\r", "\r\n", "\x00", ";"]
+PIECES = [
+    "a",
+    "é",
+    "7",
+    " ",
+    ",",
+    ",",
+    ",",
+    "\n",
+    "\n",
+    '"',
+    '""',
+    '"a"',
+    "\r",
+    "\r\n",
+    "\x00",
+    ";",
+]
 ROWS = [
     "1,a,b\n", '1,"a",b\n', "1,,\n", ",,\n", '"","",""\n', '1,"a\nb",c\n', '1,"a ""b"" c",d\n',
     '1,"a,\n",\n', "1,a\n", "1,\n", "1\n", "\n", "1,a,b,c\n", '1,5" x 7",b\n', '1,"a"b,c\n',
@@ -104,7 +121,9 @@ def test_odd_rows_among_others_are_read_as_python_reads_them_or_refused(
 @settings(quick, max_examples=300)
 @given(
     table=st.lists(
-        st.tuples(*[st.text(st.sampled_from('ab", \n\r;é'), max_size=6)] * 3), min_size=1, max_size=6
+        st.tuples(*[st.text(st.sampled_from('ab", \n\r;é'), max_size=6)] * 3),
+        min_size=1,
+        max_size=6,
     ),
     quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
     line_end=st.sampled_from(["\n", "\r\n", "\r"]),
@@ -138,7 +157,9 @@ def test_a_right_file_with_one_byte_wrong_is_read_as_python_reads_it_or_refused(
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @settings(quick, max_examples=25)
 @given(
-    table=st.lists(st.tuples(*[st.text(st.sampled_from('ab", \n\r;é'), max_size=6)] * 3), max_size=6)
+    table=st.lists(
+        st.tuples(*[st.text(st.sampled_from('ab", \n\r;é'), max_size=6)] * 3), max_size=6
+    )
 )
 def test_a_right_file_is_read(
     tmp_path: Path, table: Sequence[tuple[str, ...]], line_end: str, chunk_bytes: int

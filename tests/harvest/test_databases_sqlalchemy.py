@@ -15,8 +15,8 @@ from sqlalchemy import exc
 from sqlalchemy.types import UserDefinedType
 
 from collectionflow import SourceError
+from collectionflow._patience import TransientError
 from collectionflow.harvest import DatabaseSource
-from collectionflow.harvest._retry import TransientError
 from collectionflow.harvest.databases._dialect import Column, dialect_of
 from collectionflow.harvest.databases._reading import fault
 from collectionflow.harvest.databases.sqlalchemy import _kind, _text

@@ -109,7 +109,7 @@ def test_a_read_goes_on_behind_a_key_in_the_database_s_own_order() -> None:
     reading = Reading(dialect=SERVER, relation=relation, wanted={"nr": pl.String()})
     behind = "(t.[id] >= 7 AND (t.[id] > 7 OR t.[nr] > N'it''s'))"
     assert reading.select(["nr"], (7, "it's")) == (
-        "SELECT t.[nr] AS [nr], t.[id] AS [collectionflow_key_0], t.[nr] AS [collectionflow_key_1], "
+        "SELECT t.[nr] AS [nr], t.[id] AS [collectionflow_key_0], "
         f"(SELECT count(*) FROM [dbo].[Objects] t WHERE {behind}) AS [collectionflow_count] "
         f"FROM [dbo].[Objects] t WHERE {behind}"
     )

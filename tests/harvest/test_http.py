@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from servers.web import Request, Response, Site, serve
 
+from collectionflow._patience import TransientError
 from collectionflow.errors import SourceError, SourceUnavailable
 from collectionflow.harvest import ApiKey, BasicAuth, BearerToken, ClientCredentials
 from collectionflow.harvest._http import (
@@ -30,7 +31,6 @@ from collectionflow.harvest._http import (
     shown,
     with_parameters,
 )
-from collectionflow.harvest._retry import TransientError
 from collectionflow.ledger import Harvest
 from collectionflow.notes import Notes
 

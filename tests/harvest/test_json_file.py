@@ -29,7 +29,9 @@ ROWS = [(1, "a"), (2, None), (3, 'é "}, {"')]
 def rows(folder: Path, name: str, content: str | bytes, **options: object) -> list[tuple]:
     data = content.encode() if isinstance(content, str) else content
     (folder / name).write_bytes(data)
-    return FolderSource(directory=str(folder), **options).harvest("objects", Objects).collect().rows()
+    return (
+        FolderSource(directory=str(folder), **options).harvest("objects", Objects).collect().rows()
+    )
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -38,7 +40,11 @@ def test_a_list_of_records_is_a_table(tmp_path: Path, indent: int | None) -> Non
 
 
 def test_records_may_lie_in_a_document(tmp_path: Path) -> None:
-    document = {"note": ["[", {"records": []}], "data": {"more": [], "records": RECORDS}, "total": 3}
+    document = {
+        "note": ["[", {"records": []}],
+        "data": {"more": [], "records": RECORDS},
+        "total": 3,
+    }
     content = json.dumps(document)
     assert rows(tmp_path, "objects.json", content, records="data.records") == ROWS
     assert rows(tmp_path, "objects.json", content, records="/data/records") == ROWS
@@ -204,7 +210,10 @@ def test_lines_are_read_whole_or_refused(
 
 
 def test_a_large_list_needs_little_memory_at_a_time(tmp_path: Path) -> None:
-    records = [{"id": number, "title": f"Title {number}", "parts": [{"n": 1}, {"n": 2}]} for number in range(50_000)]
+    records = [
+        {"id": number, "title": f"Title {number}", "parts": [{"n": 1}, {"n": 2}]}
+        for number in range(50_000)
+    ]
     (tmp_path / "objects.json").write_text(json.dumps(records))
     sizes = []
 
@@ -218,4 +227,7 @@ def test_a_large_list_needs_little_memory_at_a_time(tmp_path: Path) -> None:
     assert sum(sizes) == 50_000
     assert max(sizes) < 2_000
     frame = FolderSource(directory=str(tmp_path)).harvest("objects", Objects)
-    assert frame.select(pl.len(), pl.col("id").sum()).collect().row(0) == (50_000, sum(range(50_000)))
+    assert frame.select(pl.len(), pl.col("id").sum()).collect().row(0) == (
+        50_000,
+        sum(range(50_000)),
+    )

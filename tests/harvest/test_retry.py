@@ -6,8 +6,9 @@ import pytest
 import stamina
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
+from collectionflow._patience import TransientError
 from collectionflow.errors import SourceUnavailable
-from collectionflow.harvest._retry import TransientError, retrying
+from collectionflow.harvest._retry import retrying
 from collectionflow.ledger import Harvest
 from collectionflow.notes import Notes
 

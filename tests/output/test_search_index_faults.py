@@ -557,7 +557,7 @@ def test_an_api_key_is_sent_as_elastic_takes_it(opensearch: Any) -> None:
 
 def test_a_name_and_password_are_sent_from_the_options_or_the_url(opensearch: Any) -> None:
     expected = "Basic d3JpdGVyOnMzY3JldCE="
-    headers = published_headers(opensearch, username="writer", password="s3cret!")  # noqa: S106
+    headers = published_headers(opensearch, username="writer", password="s3cret!")
     assert headers["authorization"] == expected
     headers = published_headers(opensearch, user_info="writer:s3cret%21@")
     assert headers["authorization"] == expected

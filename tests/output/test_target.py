@@ -71,6 +71,12 @@ def test_nothing_is_published_only_where_that_may_be() -> None:
     check_drop("news", 10, 0, Terms(is_drop_allowed=True))
 
 
+def test_a_small_loss_is_no_news() -> None:
+    warnings: list[str] = []
+    check_drop("news", 100, 99, Terms(warn=warnings.append))
+    assert warnings == []
+
+
 def test_a_target_that_cannot_count_or_go_back_says_so() -> None:
     with pytest.raises(StopRun, match="Fax cannot count what it has published as 'news'"):
         Fax().count("news")

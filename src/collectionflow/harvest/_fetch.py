@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from collectionflow.harvest._retry import TransientError, retrying
+from collectionflow._patience import TransientError
+from collectionflow.harvest._retry import retrying
 from collectionflow.harvest._spool import Spool, spooled
 from collectionflow.ledger import Harvest
 from collectionflow.notes import Notes

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from importlib.metadata import version
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import SplitResult, quote_plus, unquote_plus, urlencode, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -17,8 +15,9 @@ import certifi
 import urllib3
 from urllib3.exceptions import HTTPError, LocationParseError, LocationValueError, SSLError
 
+from collectionflow._patience import USER_AGENT, TransientError, retry_after
 from collectionflow.errors import SourceError
-from collectionflow.harvest._retry import TransientError, retrying
+from collectionflow.harvest._retry import retrying
 from collectionflow.harvest.credentials import Credentials, Grant
 from collectionflow.ledger import Harvest
 from collectionflow.notes import Notes
@@ -26,7 +25,6 @@ from collectionflow.notes import Notes
 T = TypeVar("T")
 Response = urllib3.BaseHTTPResponse
 
-USER_AGENT: Final = f"collectionflow/{version('collectionflow')} (museum data pipelines)"
 MAX_BODY_BYTES: Final = 256 << 20
 _MAX_REDIRECTS: Final = 10
 _CHUNK_BYTES: Final = 1 << 20
@@ -343,20 +341,6 @@ def _transient(response: Response, url: str) -> TransientError:
         f"'{shown(url)}' answered {_status(response)}.",
         wait_seconds=retry_after(response.headers.get("Retry-After"), datetime.now(UTC)),
     )
-
-
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Return the seconds that a Retry-After header asks for: a number, or a date."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(value) - now).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
 def _status(response: Response) -> str:

@@ -19,7 +19,7 @@ from collectionflow.harvest._json import Record, decode_records, steps, value_at
 MAX_PART_BYTES: Final = 64 << 20
 PIECE_BYTES: Final = 2 << 20
 _BOM: Final = b"\xef\xbb\xbf"
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|.?\Z)|[\[\]{}]', re.DOTALL)
 _GAP: Final = re.compile(rb'\}\s*,\s*\{\s*(?:"[^"]*")?')
 _CLOSING: Final = {b"[": b"]", b"{": b"}"}
 _GUESSES: Final = 4
@@ -54,7 +54,7 @@ def record_lists(chunks: Iterable[bytes], path: str | None, where: str) -> Itera
             return
         text = text[cut:].lstrip().removeprefix(b",") if cut else text
         piece = next(pieces, b"")
-        if not piece:
+        if not (piece or cut):
             decode_records(head + text, path, where)  # Says where it ends too early.
             raise _too_large(where)
         text += piece

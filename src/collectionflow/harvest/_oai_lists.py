@@ -11,6 +11,7 @@ from zlib import compress, decompress
 import polars as pl
 from lxml import etree  # ty: ignore[missing-module-member]
 
+from collectionflow._patience import TransientError
 from collectionflow.errors import SourceError, SourceUnavailable
 from collectionflow.harvest._http import Http, shown
 from collectionflow.harvest._oai_pmh import (
@@ -21,7 +22,6 @@ from collectionflow.harvest._oai_pmh import (
     page_of,
     prefixes_of,
 )
-from collectionflow.harvest._retry import TransientError
 from collectionflow.harvest._source import quoted
 from collectionflow.harvest._spool import Page, Spool
 from collectionflow.harvest._xml import Malformed

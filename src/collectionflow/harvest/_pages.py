@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final, TypeVar, cast
 
+from collectionflow._patience import TransientError
 from collectionflow.errors import SourceError, SourceUnavailable
 from collectionflow.harvest._http import Http, resolved_link, shown
 from collectionflow.harvest._json import CutOff, Document, Record, scalar
-from collectionflow.harvest._retry import TransientError
 from collectionflow.harvest._spool import Page, Spool
 from collectionflow.harvest.paging import Answer, LinkedPaging, Next, NumberedPaging, Paging
 from collectionflow.ledger import Harvest

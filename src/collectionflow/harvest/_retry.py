@@ -5,6 +5,7 @@ from typing import Final, TypeVar
 
 import stamina
 
+from collectionflow._patience import TransientError
 from collectionflow.errors import SourceUnavailable
 from collectionflow.ledger import Harvest
 from collectionflow.notes import Notes
@@ -13,17 +14,6 @@ T = TypeVar("T")
 
 ATTEMPTS: Final = 8
 TIMEOUT_SECONDS: Final = 600.0
-
-
-class TransientError(Exception):
-    """Something that waiting may cure. The message has no secrets: it is logged.
-
-    `wait_seconds` is how long the source asked to wait, where it did.
-    """
-
-    def __init__(self, message: str, wait_seconds: float | None = None) -> None:
-        super().__init__(message)
-        self.wait_seconds = wait_seconds
 
 
 def retrying(call: Callable[[], T], harvest: Harvest, notes: Notes) -> T:

@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 import fsspec
 
+from collectionflow._patience import TransientError
 from collectionflow.errors import CollectionflowError, SourceError
 from collectionflow.harvest._fetch import Partial, Version
-from collectionflow.harvest._retry import TransientError
 
 _CHUNK_BYTES: Final = 8 << 20
 _PACKAGES: Final = {

@@ -7,10 +7,10 @@ from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from collectionflow._patience import TransientError
 from collectionflow.errors import SourceError
 from collectionflow.harvest._fetch import Partial, Version
 from collectionflow.harvest._http import Http, Response, shown
-from collectionflow.harvest._retry import TransientError
 from collectionflow.harvest.credentials import Credentials
 from collectionflow.ledger import Harvest
 from collectionflow.notes import Notes

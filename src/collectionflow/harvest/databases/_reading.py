@@ -7,8 +7,9 @@ from typing import Final
 
 import polars as pl
 
+from collectionflow._patience import TransientError
 from collectionflow.errors import CollectionflowError, SourceError, SourceUnavailable
-from collectionflow.harvest._retry import TransientError, retrying
+from collectionflow.harvest._retry import retrying
 from collectionflow.harvest.databases._dialect import Column, Dialect, Relation
 from collectionflow.ledger import Harvest
 from collectionflow.notes import Notes
@@ -47,8 +48,7 @@ class Reading:
         The number of these rows comes with them: counted in the same statement, it is that of the
         same moment.
         """
-        expressions = {name: self._delivered(name)[0] for name in names}
-        expressions |= {f"{_KEY}{place}": sql for place, (sql, _) in enumerate(self._keys())}
+        expressions = {name: sql for name, (sql, _) in self._asked(names).items()}
         where = " AND ".join(filter(None, [self.condition, self._behind(after)]))
         source = f"{self.relation.sql} t" + (f" WHERE {where}" if where else "")
         if self.relation.is_counted:
@@ -60,8 +60,7 @@ class Reading:
 
     def arrives(self, names: Sequence[str]) -> dict[str, pl.DataType]:
         """Return the columns of that SELECT, those that nobody asked for as well."""
-        schema = {name: self._delivered(name)[1] for name in names}
-        schema |= {f"{_KEY}{place}": dtype for place, (_, dtype) in enumerate(self._keys())}
+        schema = {name: dtype for name, (_, dtype) in self._asked(names).items()}
         return schema | ({_COUNT: pl.Int64()} if self.relation.is_counted else {})
 
     @property
@@ -82,8 +81,22 @@ class Reading:
         (column,) = [column for column in self.relation.columns if column.name == name]
         return self.dialect.deliver(column, self.wanted[name])
 
-    def _keys(self) -> list[tuple[str, pl.DataType]]:
-        return [self.dialect.deliver(column, pl.Int64()) for column in self.key]
+    def key_names(self, names: Sequence[str]) -> list[str]:
+        """Return what the columns of the key are called among those of that SELECT."""
+        asked = {name: self._delivered(name)[0] for name in names}
+        return [
+            column.name if asked.get(column.name) == self._exact(column)[0] else f"{_KEY}{place}"
+            for place, column in enumerate(self.key)
+        ]
+
+    def _asked(self, names: Sequence[str]) -> dict[str, tuple[str, pl.DataType]]:
+        asked = {name: self._delivered(name) for name in names}
+        keys = zip(self.key_names(names), map(self._exact, self.key), strict=True)
+        return asked | {name: sql for name, sql in keys if name not in asked}
+
+    def _exact(self, column: Column) -> tuple[str, pl.DataType]:
+        """Return SQL for a column of the key as a number, or as text from which it can be made."""
+        return self.dialect.deliver(column, pl.Int64())
 
     def _behind(self, after: Sequence[object] | None) -> str:
         if after is None:
@@ -173,7 +186,7 @@ class _Reader:
         if self.reading.relation.is_counted and not self._received:
             self.harvest.expected = self.harvest.received + batch.get_column(_COUNT).item(0)
         self._received += batch.height
-        keys = [f"{_KEY}{place}" for place in range(len(self.reading.key))]
+        keys = self.reading.key_names(self.names)
         self._after = batch.select(keys).row(-1) if keys else ()
         rows = batch.select(self.names)
         _check_years(rows, self.reading.relation.shown)
