@@ -266,7 +266,8 @@ def _install(folder: Path) -> None:
 
 
 def main() -> None:
-    """Serve until Ctrl-C."""
+    """Serve until Ctrl-C, or until it is asked to end: namespaces outlive their processes."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with running() as cluster, suppress(KeyboardInterrupt):
         where = "in network namespaces" if cluster.has_namespaces else "on this machine's network"
         print(f"{cluster.remote} ({where})", flush=True)

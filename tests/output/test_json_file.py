@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectionflow.errors import ProjectError, Refused, StopRun
@@ -220,6 +220,7 @@ def test_a_full_disk_is_an_error() -> None:
             pl.LazyFrame({"id": range(100_000)}).sink_ndjson(writer)
 
 
+@settings(deadline=None)
 @given(
     documents=st.lists(st.binary(min_size=1).filter(lambda text: b"\n" not in text)),
     cuts=st.lists(st.integers(0, 200)),

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectionflow.output._file_names import file_name
@@ -60,6 +60,7 @@ def test_no_id_has_no_name() -> None:
     assert frame.select(file_name(pl.col("id"))).item() is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(min_size=1), unique=True))
 def test_different_ids_have_different_names_that_stay_in_their_folder(ids: list[str]) -> None:
     found = names(ids)

@@ -81,6 +81,7 @@ def test_any_frame_is_json_with_all_its_columns(frame: pl.DataFrame) -> None:
         assert list(json.loads(line, parse_constant=pytest.fail)) == frame.columns
 
 
+@settings(deadline=None)
 @given(st.lists(st.text()))
 def test_any_text_is_read_back(texts: list[str]) -> None:
     frame = pl.DataFrame({"value": texts}, schema={"value": pl.String})

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import dagster as dg
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree  # ty: ignore[missing-module-member]
 from upath import UPath
@@ -224,6 +224,7 @@ def test_a_base_url_of_no_use_is_told(tmp_path: Path, base_url: str) -> None:
     assert origin_of("http://Example.org:8080/x") == "http://example.org:8080"
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_any_path_becomes_a_url_that_means_the_same(path: str) -> None:
     (url,) = pl.DataFrame({"loc": [f"{SITE}/{path}"]}).select(as_url(pl.col("loc"))).to_series()
@@ -293,6 +294,7 @@ def test_a_file_holds_50_mebibytes() -> None:
     assert sum(each.count(b"<url>") for each in found) == 30_010
 
 
+@settings(deadline=None)
 @given(
     batches=st.lists(st.lists(st.integers(0, 30), max_size=12), max_size=6),
     most=st.integers(1, 5),
