@@ -1,5 +1,6 @@
 """Rules of the checks that a project declares: references, completeness, rows, freshness, rules."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -193,7 +194,7 @@ def test_a_harvest_is_as_old_as_the_last_that_was_published(check: Check) -> Non
         steps = boundary_checks([asset], fresh(asset, within=timedelta(hours=26)))
         found = check(asset, *steps)
         assert found["harvest_is_fresh"].passed is passes
-    assert "UTC, 3.0 hours ago." in found.said("harvest_is_fresh")
+    assert re.search(r"UTC, 3\.\d hours ago\.$", found.said("harvest_is_fresh"))
 
 
 def test_what_was_never_harvested_is_not_fresh(check: Check) -> None:

@@ -8,12 +8,13 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from collectionflow._patience import TransientError
+from collectionflow.errors import SourceError
 from collectionflow.harvest._retry import retrying
 from collectionflow.harvest._spool import Spool, spooled
 from collectionflow.ledger import Harvest
@@ -115,7 +116,7 @@ class Downloads:
     harvest: Harvest
     notes: Notes
     _fetched: set[str] = field(default_factory=set)
-    _spooled: AbstractContextManager[Spool] | None = None
+    _open: ExitStack | None = None
     _spool: Spool | None = None
 
     def names(self) -> list[str] | None:
@@ -139,15 +140,20 @@ class Downloads:
 
     def close(self) -> None:
         """Remove the files: the harvest is complete. Who asks again fetches them again."""
-        if self._spooled is not None:
-            self._spooled.__exit__(None, None, None)
-        self._spooled, self._spool, self._fetched = None, None, set()
+        if self._open is not None:
+            self._open.close()
+        self._open, self._spool, self._fetched = None, None, set()
 
-    def drop(self) -> None:
-        """Remove the files: they cannot be used, and the source may have better ones next time."""
-        if self._spool is not None:
+    def fail(self, error: BaseException) -> None:
+        """Leave the files to the next run, unless they cannot be used.
+
+        The source may have better ones then.
+        """
+        if self._spool is not None and isinstance(error, SourceError):
             self._spool.clear()
-        self._fetched = set()
+        if self._open is not None:
+            self._open.__exit__(type(error), error, error.__traceback__)
+        self._open, self._spool, self._fetched = None, None, set()
 
     def _attempt(self, name: str, partial: Partial) -> Callable[[], bool]:
         """Return an attempt, which returns whether the file is whole; to get on is no failure."""
@@ -169,8 +175,8 @@ class Downloads:
 
     def _opened(self) -> Spool:
         if self._spool is None:
-            self._spooled = spooled(self.folder, self.request)
-            self._spool = self._spooled.__enter__()
+            self._open = ExitStack()
+            self._spool = self._open.enter_context(spooled(self.folder, self.request))
         return self._spool
 
 

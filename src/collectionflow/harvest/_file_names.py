@@ -143,7 +143,8 @@ def _is_known(name: str) -> bool:
 
 def _is_own(member: str) -> bool:
     """Return whether a member is none of those that macOS puts into an archive by itself."""
-    return not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(member).parts)
+    path = PurePosixPath(member)
+    return "__MACOSX" not in path.parts and not path.name.startswith(".")
 
 
 def _stem(name: str) -> str:

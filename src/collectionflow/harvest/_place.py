@@ -34,7 +34,7 @@ class Place(ABC):
 
     @contextmanager
     def kept(self) -> Generator[None]:
-        """Keep what was fetched while the block runs and after it, unless it cannot be used."""
+        """Keep what was fetched while the block runs and after it, unless it fails."""
         yield
 
     def close(self) -> None:
@@ -76,11 +76,11 @@ class RemoteFolder(Place):
 
     @contextmanager
     def kept(self) -> Generator[None]:
-        """Remove files that cannot be used: the source may have better ones next time."""
+        """Keep what was fetched, also for the next run where the block fails."""
         try:
             yield
-        except SourceError:
-            self.downloads.drop()
+        except BaseException as error:
+            self.downloads.fail(error)
             raise
 
     def close(self) -> None:

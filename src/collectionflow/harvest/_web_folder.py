@@ -115,5 +115,6 @@ def _is_packed(response: Response, name: str) -> bool:
 
 
 def _chunks(response: Response, *, is_packed: bool) -> Iterator[bytes]:
-    while chunk := response.read(_CHUNK_BYTES, decode_content=is_packed):
+    # What has come is kept at once: it is not asked for again.
+    while chunk := response.read1(_CHUNK_BYTES, decode_content=is_packed):
         yield chunk

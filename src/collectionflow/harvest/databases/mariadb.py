@@ -26,7 +26,7 @@ from collectionflow.harvest.databases._dialect import (
 _DRIVER: Final = "connectorx"
 _PORT: Final = 3306
 _CONNECT_SECONDS: Final = 30.0
-_BATCH_ROWS: Final = 10_000
+_BATCH_ROWS: Final = 20_000
 # Times in UTC, and no limits on a long read. What is in comments is for MariaDB and MySQL alone.
 _SETTINGS: Final = (
     (
