@@ -20,6 +20,10 @@ from servers.web import Request, Response, serve
 
 from collectionflow import Frame, SourceError, SourceUnavailable
 from collectionflow.harvest import BearerToken, FolderSource, TableSource
+from collectionflow.harvest._fetch import Downloads, Partial, Version
+from collectionflow.harvest._retry import TransientError
+from collectionflow.harvest._web_folder import WebFolder
+from collectionflow.notes import Notes
 
 
 class Objects(pa.DataFrameModel):
@@ -289,7 +293,10 @@ def test_a_killed_run_is_taken_up_by_the_next(run: Callable[..., object], tmp_pa
         spool = tmp_path / "tables" / ".collectionflow" / "harvest"
         deadline = time.monotonic() + 60
         try:
-            while time.monotonic() < deadline and sum(path.stat().st_size for path in spool.rglob("*.part")) < halfway:
+            while (
+                time.monotonic() < deadline
+                and sum(path.stat().st_size for path in spool.rglob("*.part")) < halfway
+            ):
                 assert process.poll() is None
         finally:
             process.send_signal(signal.SIGKILL)
@@ -300,20 +307,37 @@ def test_a_killed_run_is_taken_up_by_the_next(run: Callable[..., object], tmp_pa
         assert ranges(site.requests) == [None, f"bytes={halfway}-"]
 
 
-@pytest.mark.parametrize(("etag", "condition"), [('"one"', "if-none-match"), (None, "if-modified-since")])
-def test_what_a_run_had_fetched_before_it_died_is_asked_for_only_if_it_changed(
-    run: Callable[..., object], etag: str | None, condition: str
+@pytest.mark.parametrize(
+    ("etag", "condition"), [('"one"', "if-none-match"), (None, "if-modified-since")]
+)
+def test_what_an_earlier_run_fetched_is_asked_for_only_if_it_changed(
+    tmp_path: Path, etag: str | None, condition: str
 ) -> None:
-    files = Files(etag=etag, modified="Wed, 21 Oct 2015 07:28:00 GMT")
+    def downloads(url: str) -> Downloads:
+        notes = Notes()
+        harvest = notes.begin("objects", url)
+        remote = WebFolder(url=url, credentials=None, harvest=harvest, notes=notes)
+        return Downloads(remote, tmp_path / "spool", {"file": "objects.csv"}, harvest, notes)
 
-    @dg.asset
-    def objects(tms: TableSource) -> Frame[Objects]:
-        tms.harvest("objects", Objects)
-        raise KeyboardInterrupt
-
-    with serve(files) as site:
-        with pytest.raises(KeyboardInterrupt):
-            run(objects, resources={"tms": source(site.url)})
-        assert run(asset_of(), resources={"tms": source(site.url)}).is_success
+    with serve(Files(etag=etag, modified="Wed, 21 Oct 2015 07:28:00 GMT")) as site:
+        first = downloads(site.url)
+        first.locate("objects.csv")
+        first.fail(SourceUnavailable("The process died."))
+        second = downloads(site.url)
+        path = second.locate("objects.csv")
+        assert path.read_bytes() == CSV
+        assert path.stat().st_mtime == 1445412480
         assert len(site.requests) == 2
         assert condition in site.requests[1].headers
+        second.close()
+        assert not path.exists()
+
+
+def test_too_many_bytes_are_not_taken(tmp_path: Path) -> None:
+    partial = Partial(tmp_path / "x.part")
+    version = Version(tag="a", size=2)
+    partial.begin(version)
+    partial.extend([b"abc"])
+    with pytest.raises(TransientError, match="'x' has 2 bytes, but 3 came"):
+        partial.finish(version, "'x'")
+    assert (partial.size, partial.version) == (0, None)

@@ -115,6 +115,7 @@ def test_where_nothing_earlier_is_kept_a_rollback_says_so(tmp_path: Path) -> Non
     target = NdjsonTarget(directory=str(tmp_path / "site"))
     with pytest.raises(ProjectError, match=r"no single earlier publication\. There are: none"):
         target.rollback("objects")
+    assert list(tmp_path.iterdir()) == []
     target.publish("objects", FRAME)
     with pytest.raises(ProjectError, match="no single earlier publication that begins with 'x'"):
         target.rollback("objects", "x")

@@ -101,6 +101,9 @@ def test_another_order_is_another_index_of_the_same_files(tmp_path: Path) -> Non
 
 
 def test_one_folder_is_kept_and_can_be_rolled_back_to(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="There are: none"):
+        target(tmp_path).rollback("objects")
+    assert list(tmp_path.iterdir()) == []
     for last in (3, 4, 5):
         publish(tmp_path, {"id": range(last)})
     newest = (tmp_path / "objects").resolve().name

@@ -26,15 +26,16 @@ from collectionflow.output._sitemap_publication import Pages, publish_sitemap
 from collectionflow.output._target import Terms
 
 KILLS = 40
-DOCUMENTS = 200
+A_FILE_EACH = 200
+IN_ONE_FILE = 20_000
 PAGES = 55_000  # More than one file holds.
 SITE = "https://example.org"
 GENERATIONS = 10
 
 
-def frame(generation: int) -> pl.LazyFrame:
+def frame(generation: int, documents: int) -> pl.LazyFrame:
     """Return documents of which half are new with each generation."""
-    number = pl.int_range(DOCUMENTS)
+    number = pl.int_range(documents)
     text = pl.when(number % 2 == 0).then(pl.lit(generation)).otherwise(-1)
     return pl.LazyFrame({"one": [1]}).select(id=number, generation=text)
 
@@ -42,17 +43,17 @@ def frame(generation: int) -> pl.LazyFrame:
 # What another process runs has to be of a module that it can import.
 def folder_publication(folder: Path, generation: int) -> tuple[Any, ...]:
     place = DocumentFolder(base=folder, name="objects", suffix=".json")
-    return publish_folder, place, frame(generation), Terms(metadata=document_id("id"))
+    return publish_folder, place, frame(generation, A_FILE_EACH), Terms(metadata=document_id("id"))
 
 
 def file_publication(folder: Path, generation: int) -> tuple[Any, ...]:
     place = DocumentFile(base=UPath(folder), name="objects", suffix=".ndjson")
-    return publish_file, place, frame(generation), Terms()
+    return publish_file, place, frame(generation, IN_ONE_FILE), Terms()
 
 
-def generation_of(documents: list[dict[str, Any]]) -> int:
+def generation_of(documents: list[dict[str, Any]], count: int) -> int:
     """Return of which generation documents are; they must be whole."""
-    assert [each["id"] for each in documents] == list(range(DOCUMENTS))
+    assert [each["id"] for each in documents] == list(range(count))
     (generation,) = {each["generation"] for each in documents[::2]}
     assert {each["generation"] for each in documents[1::2]} == {-1}
     return generation
@@ -66,7 +67,12 @@ def read_folder(folder: Path) -> int:
     assert f"{zlib.crc32(listed):08x}" == index["files"][0]["crc32"]
     files = [json.loads(line)["file"] for line in listed.splitlines()]
     assert len(files) == index["documents"] == len(list(published.iterdir())) - 2
-    return generation_of([json.loads((published / file).read_bytes()) for file in files])
+    documents = [json.loads((published / file).read_bytes()) for file in files]
+    return generation_of(documents, A_FILE_EACH)
+
+
+def lines(content: bytes) -> list[dict[str, Any]]:
+    return json.loads(b"[" + b",".join(content.splitlines()) + b"]")
 
 
 def read_file(folder: Path) -> int:
@@ -75,11 +81,11 @@ def read_file(folder: Path) -> int:
         (folder / "objects.ndjson").read_bytes() if (folder / "objects.ndjson").exists() else b""
     )
     if plain:
-        generation_of([json.loads(line) for line in plain.splitlines()])
+        generation_of(lines(plain), IN_ONE_FILE)
     index = json.loads((folder / "objects.index.json").read_bytes())
     content = (folder / index["files"][0]["file"]).read_bytes()
     assert f"{zlib.crc32(content):08x}" == index["files"][0]["crc32"]
-    return generation_of([json.loads(line) for line in content.splitlines()])
+    return generation_of(lines(content), IN_ONE_FILE)
 
 
 def sitemap_publication(folder: Path, generation: int) -> tuple[Any, ...]:

@@ -76,6 +76,7 @@ def choose_columns(
     missing = contract.missing(dict.fromkeys(present))
     if missing:
         raise SourceError(_missing(table, contract, missing, present, where))
+    notes.source_columns += present
     if unexpected := contract.unexpected(dict.fromkeys(present)):
         names = quoted(unexpected)
         notes.warn(f"{where} has columns that {contract.name} does not name: {names}.")

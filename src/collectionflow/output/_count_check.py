@@ -7,9 +7,7 @@ from collectionflow.errors import CollectionflowError
 from collectionflow.output._target import Target
 
 
-def published_count_check(
-    asset: dg.AssetsDefinition, *, of: str
-) -> dg.AssetChecksDefinition:
+def published_count_check(asset: dg.AssetsDefinition, *, of: str) -> dg.AssetChecksDefinition:
     """Return a check that as many documents are published as the table `of` has rows.
 
     The target reads back what it has published, so the check also finds what others have changed

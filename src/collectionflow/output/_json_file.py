@@ -147,6 +147,8 @@ def rollback_file(place: DocumentFile, to: str | None) -> str:
     Raises:
         ProjectError: where there is no such file.
     """
+    if not place.index.exists():
+        one_of(place.name, [], to)  # Which there is none of, and so this raises.
     with _files.publishing(place.base):
         live = read_index(place.index)
         # One that was published in another format cannot take this one's place.

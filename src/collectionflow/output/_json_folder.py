@@ -141,6 +141,8 @@ def rollback_folder(place: DocumentFolder, to: str | None) -> str:
     Raises:
         ProjectError: where there is no such folder.
     """
+    if place.published() is None:
+        one_of(place.name, [], to)  # Which there is none of, and so this raises.
     with _files.publishing(UPath(place.folders)):
         live = place.published()
         earlier = [each.name for each in _kept(place) if each != live]
