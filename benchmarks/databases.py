@@ -203,7 +203,9 @@ def ours(url: str, table: str, folder: Path) -> None:
     source = DatabaseSource(url=url, tables={"objects": table})
     frame = source.harvest("objects", schema)
     terms = Terms(contract=contract_of(schema))
-    publish_frame(frame, StoredTable(base=UPath(folder / "ours"), name=table), terms)
+    # As the peer: nothing is published yet, so that there is nothing to compare with.
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        publish_frame(frame, StoredTable(base=UPath(own), name=table), terms)
 
 
 def peer(url: str, table: str, folder: Path) -> None:

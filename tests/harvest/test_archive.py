@@ -5,6 +5,7 @@ import io
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pandera.polars as pa
@@ -30,13 +31,13 @@ class Optional(pa.DataFrameModel):
     note: str | None = pa.Field(nullable=True)
 
 
-def rows(folder: Path, name: str = "objects", schema: type = Objects) -> list[tuple]:
+def rows(folder: Path, name: str = "objects", schema: type = Objects) -> list[tuple[Any, ...]]:
     source = FolderSource(directory=str(folder), files={"objects": name})
     return source.harvest("objects", schema).collect().rows()
 
 
-def zipped(path: Path, members: Mapping[str, bytes], **options: int) -> Path:
-    with zipfile.ZipFile(path, "w", **options) as archive:
+def zipped(path: Path, members: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
     return path
@@ -111,7 +112,7 @@ def test_names_in_an_archive_lead_nowhere(tmp_path: Path) -> None:
 def test_a_gzip_file_that_was_cut_off_stops(tmp_path: Path, size: int) -> None:
     packed = gzip.compress(GOOD * 1000)
     (tmp_path / "objects.csv.gz").write_bytes(packed[:size])
-    with pytest.raises(SourceError, match="'objects.csv.gz' is damaged or was cut off"):
+    with pytest.raises(SourceError, match=r"'objects.csv.gz' is damaged or was cut off"):
         rows(tmp_path)
 
 
@@ -119,13 +120,13 @@ def test_a_gzip_file_with_a_wrong_byte_stops(tmp_path: Path) -> None:
     packed = bytearray(gzip.compress(GOOD))
     packed[-6] ^= 1
     (tmp_path / "objects.csv.gz").write_bytes(packed)
-    with pytest.raises(SourceError, match="'objects.csv.gz' is damaged"):
+    with pytest.raises(SourceError, match=r"'objects.csv.gz' is damaged"):
         rows(tmp_path)
 
 
 def test_what_is_no_gzip_file_stops(tmp_path: Path) -> None:
     (tmp_path / "objects.csv.gz").write_bytes(GOOD)
-    with pytest.raises(SourceError, match="'objects.csv.gz' is no gzip file"):
+    with pytest.raises(SourceError, match=r"'objects.csv.gz' is no gzip file"):
         rows(tmp_path)
 
 
@@ -133,10 +134,10 @@ def test_a_damaged_archive_stops(tmp_path: Path) -> None:
     path = zipped(tmp_path / "objects.zip", {"o.csv": GOOD})
     content = path.read_bytes()
     path.write_bytes(content.replace(b"1,a", b"1,x", 1))
-    with pytest.raises(SourceError, match="'objects.zip!o.csv' is damaged.*CRC"):
+    with pytest.raises(SourceError, match=r"'objects.zip!o.csv' is damaged.*CRC"):
         rows(tmp_path)
     path.write_bytes(content[:-10])
-    with pytest.raises(SourceError, match="'objects.zip' is damaged"):
+    with pytest.raises(SourceError, match=r"'objects.zip' is damaged"):
         rows(tmp_path)
 
 
@@ -146,7 +147,7 @@ def test_an_archive_with_a_password_stops(tmp_path: Path) -> None:
     content[6] |= 1  # The flag of encryption, in the file's header and in the directory.
     content[content.index(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(content)
-    with pytest.raises(SourceError, match="cannot be unpacked.*password"):
+    with pytest.raises(SourceError, match=r"cannot be unpacked.*password"):
         rows(tmp_path)
 
 
@@ -160,7 +161,7 @@ def test_what_unpacks_without_end_stops(tmp_path: Path, name: str) -> None:
     with (
         patch.object(_archive, "MIN_BOMB_BYTES", 1 << 20),
         patch.object(_archive, "CHUNK_BYTES", 1 << 18),
-        pytest.raises(SourceError, match="unpacks to more than 250 times its"),
+        pytest.raises(SourceError, match=r"unpacks to more than 250 times its"),
     ):
         rows(tmp_path)
 
@@ -181,14 +182,14 @@ def test_an_optional_column_may_be_in_some_files_only(tmp_path: Path) -> None:
 def test_the_file_that_lacks_a_column_is_named(tmp_path: Path) -> None:
     (tmp_path / "o-1.csv").write_bytes(GOOD)
     (tmp_path / "o-2.csv").write_bytes(b"id\n2\n")
-    with pytest.raises(SourceError, match="Column 'title' is missing.* 'o-2.csv' has: 'id'"):
+    with pytest.raises(SourceError, match=r"Column 'title' is missing.* 'o-2.csv' has: 'id'"):
         rows(tmp_path, "o-*.csv")
 
 
 def test_the_file_that_has_a_fault_is_named(tmp_path: Path) -> None:
     (tmp_path / "o-1.csv").write_bytes(GOOD)
     (tmp_path / "o-2.csv").write_bytes(b"id,title\n2\n")
-    with pytest.raises(SourceError, match="'o-2.csv' has rows that do not fit"):
+    with pytest.raises(SourceError, match=r"'o-2.csv' has rows that do not fit"):
         rows(tmp_path, "o-*.csv")
 
 
@@ -199,7 +200,7 @@ def test_files_with_different_types_are_refused(tmp_path: Path) -> None:
 
     pl.DataFrame({"id": [1], "title": ["a"]}).write_parquet(tmp_path / "o-1.parquet")
     pl.DataFrame({"id": ["1"], "title": ["a"]}).write_parquet(tmp_path / "o-2.parquet")
-    with pytest.raises(SourceError, match="Column 'id' is String in 'o-2.parquet', but Int64 in"):
+    with pytest.raises(SourceError, match=r"Column 'id' is String in 'o-2.parquet', but Int64 in"):
         rows(tmp_path, "o-*.parquet", Numbers)
 
 

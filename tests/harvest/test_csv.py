@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collectionflow import Frame, SourceError
-from collectionflow.harvest import FolderSource, TableSource
+from collectionflow.harvest import FolderSource, TableSource, _archive, _csv_rows
 
 
 class Objects(pa.DataFrameModel):
@@ -124,6 +124,82 @@ def test_a_byte_far_down_that_is_not_text_is_told_by_line(write: Write, tmp_path
     assert "line 9002 has the byte 0xE9 after '2,caf'" in reason
 
 
+def test_an_encoding_that_there_is_not_is_told(tmp_path: Path) -> None:
+    (tmp_path / "objects.csv").write_text(GOOD)
+    with pytest.raises(SourceError, match=r"There is no encoding 'cp12522'"):
+        rows(FolderSource(directory=str(tmp_path), encoding="cp12522"))
+
+
+def test_a_file_of_several_bytes_a_character_is_told_where_it_is_cut(tmp_path: Path) -> None:
+    (tmp_path / "objects.csv").write_bytes("id,title,note\n1,日本,b\n".encode("shift_jis")[:-5])
+    source = FolderSource(directory=str(tmp_path), encoding="shift_jis", must_end_line=False)
+    with pytest.raises(SourceError, match=r"'objects\.csv' is not shift_jis; it may have been cut"):
+        rows(source)
+
+
+def test_half_a_character_in_the_middle_of_utf_16_is_told(write: Write) -> None:
+    content = "id,title,note\n1,a,b\n".encode("utf-16") + b"\x00\xd8\x00\xd8\x00\xd8"
+    with pytest.raises(SourceError, match=r"'objects\.csv' is not utf-16"):
+        rows(write(content))
+
+
+def test_utf_16_without_its_mark_is_told(write: Write, tmp_path: Path) -> None:
+    write(GOOD.encode("utf-16-le"))
+    with pytest.raises(SourceError, match=r"has zero bytes in its header. If it is UTF-16"):
+        rows(FolderSource(directory=str(tmp_path)))
+    assert rows(FolderSource(directory=str(tmp_path), encoding="utf-16-le")) == ROWS
+
+
+def test_zero_bytes_in_a_cell_stay(write: Write) -> None:
+    assert rows(write("id,title,note\n1,a\x00b,c\n")) == [("1", "a\x00b", "c")]
+
+
+def test_a_header_with_a_quote_that_is_not_closed_is_told(write: Write) -> None:
+    with pytest.raises(SourceError, match=r"The header of 'objects\.csv' cannot be read"):
+        rows(write('"id"x,"title,note\n1,a,b\n'))
+
+
+def test_a_header_that_does_not_end_is_told(write: Write, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"does not end with a line end"):
+        rows(write("id,title,note"))
+    assert rows(FolderSource(directory=str(tmp_path), must_end_line=False)) == []
+
+
+def test_a_file_that_is_replaced_before_it_is_read_is_told(write: Write) -> None:
+    frame = write(GOOD).harvest("objects", Objects)
+    write("title,id,note\na,1,b\n")
+    with pytest.raises(SourceError, match=r"'objects\.csv' was replaced while it was read"):
+        frame.collect()
+
+
+def test_a_quote_that_is_never_closed_does_not_fill_the_memory(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_csv_rows, "MAX_ROW_BYTES", 100)
+    with pytest.raises(SourceError, match=r"line 2 cannot be read"):
+        rows(write('id,title,note\n1,"a' + "\n" * 200))
+
+
+def test_a_quote_in_a_cell_that_is_not_quoted_is_a_quote(write: Write) -> None:
+    assert rows(write('id,title,note\n1,5" x 7",\n')) == [("1", '5" x 7"', None)]
+
+
+def test_line_ends_may_differ(write: Write) -> None:
+    content = 'id,title,note\n1,a,b\r\n2,"c\r\nd",e\n3,f,\r4,g,h\n'
+    assert rows(write(content)) == [
+        ("1", "a", "b"), ("2", "c\r\nd", "e"), ("3", "f", None), ("4", "g", "h"),
+    ]  # fmt: skip
+
+
+def test_a_fault_far_down_is_told_by_its_line(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_archive, "CHUNK_BYTES", 40)
+    content = "id,title,note\r\n" + '1,"a\r\nb",c\r\n' * 500 + "2,d\r\n"
+    with pytest.raises(SourceError, match=r"line 1002 has 2 cells"):
+        rows(write(content))
+
+
 def test_a_header_that_is_not_text_is_told(write: Write) -> None:
     with pytest.raises(SourceError, match=r"'objects\.csv' is not utf-8: line 1 has the byte 0xE9"):
         rows(write("id,titlé,note\n".encode("cp1252")))
@@ -179,7 +255,7 @@ def test_a_last_column_that_is_often_empty_is_right(write: Write) -> None:
 
 
 def test_a_cut_last_row_stops_the_harvest(write: Write) -> None:
-    with pytest.raises(SourceError, match="does not end with a line end, so its last row may"):
+    with pytest.raises(SourceError, match=r"does not end with a line end, so its last row may"):
         rows(write("id,title,note\n1,a,b\n2,c,d"))
 
 
@@ -208,12 +284,12 @@ def test_a_missing_column_is_told_with_what_is_there(write: Write) -> None:
 
 
 def test_several_missing_columns_are_told_at_once(write: Write) -> None:
-    with pytest.raises(SourceError, match="Columns 'title', 'note' are missing from 'objects'"):
+    with pytest.raises(SourceError, match=r"Columns 'title', 'note' are missing from 'objects'"):
         rows(write("id,x\n1,a\n"))
 
 
 def test_a_wanted_column_that_is_there_twice_stops(write: Write) -> None:
-    with pytest.raises(SourceError, match="more than one column 'title'"):
+    with pytest.raises(SourceError, match=r"more than one column 'title'"):
         rows(write("id,title,title,note\n1,a,b,c\n"))
 
 

@@ -5,6 +5,7 @@ import io
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pandera.polars as pa
@@ -48,7 +49,9 @@ def by_python(content: bytes) -> list[list[str]] | None:
     return rows[1:] if is_right else None
 
 
-def by_us(folder: Path, content: bytes, schema: type, chunk_bytes: int) -> list[tuple] | None:
+def by_us(
+    folder: Path, content: bytes, schema: type, chunk_bytes: int
+) -> list[tuple[Any, ...]] | None:
     """Return what a harvest makes of a file, None where it stops with a `SourceError`."""
     (folder / "objects.csv").write_bytes(content)
     source = source_of(folder)

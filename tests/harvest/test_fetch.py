@@ -131,7 +131,7 @@ def test_a_transfer_that_never_gets_further_ends() -> None:
     files = Files(has_ranges=False, cuts=[100_000] * 100)
     with serve(files) as site:
         with pytest.raises(
-            SourceUnavailable, match="/exports/objects.csv' does not answer in full"
+            SourceUnavailable, match=r"/exports/objects.csv' does not answer in full"
         ):
             source(site.url).harvest("objects", Objects)
         assert len(site.requests) == 9  # Once further, then eight times not.
@@ -171,7 +171,7 @@ def test_another_part_than_was_asked_for_is_not_taken(wrong: str | None) -> None
 
 def test_a_body_that_is_shorter_than_its_length_is_not_taken() -> None:
     with serve(Files(cuts=[len(CSV) - 1] * 20, has_ranges=False)) as site:
-        with pytest.raises(SourceUnavailable, match="does not answer in full"):
+        with pytest.raises(SourceUnavailable, match=r"does not answer in full"):
             source(site.url).harvest("objects", Objects)
 
 
@@ -194,24 +194,24 @@ def test_workbooks_and_archives_are_fetched_as_well() -> None:
 
 def test_a_missing_file_stops() -> None:
     with serve(lambda _: Response(status=404, body=b"not here")) as site:
-        with pytest.raises(SourceError, match="/exports/objects.csv' answered 404"):
+        with pytest.raises(SourceError, match=r"/exports/objects.csv' answered 404"):
             source(site.url).harvest("objects", Objects)
 
 
 def test_a_web_server_has_no_listing() -> None:
     with serve(Files()) as site:
         with pytest.raises(
-            SourceError, match="'objects' in '.*' is of a kind that is not read here"
+            SourceError, match=r"'objects' in '.*' is of a kind that is not read here"
         ):
             source(site.url, "objects").harvest("objects", Objects)
-        with pytest.raises(SourceError, match="is not the name of a file"):
+        with pytest.raises(SourceError, match=r"is not the name of a file"):
             source(site.url, "../objects.csv").harvest("objects", Objects)
         assert site.requests == []
 
 
 def test_a_directory_with_a_query_is_refused_without_showing_it() -> None:
     folder = FolderSource(directory=f"https://example.org/exports?token={SECRET}")
-    with pytest.raises(SourceError, match="has a query") as error:
+    with pytest.raises(SourceError, match=r"has a query") as error:
         folder.harvest("objects", Objects)
     assert SECRET not in str(error.value)
 
@@ -333,11 +333,26 @@ def test_what_an_earlier_run_fetched_is_asked_for_only_if_it_changed(
         assert not path.exists()
 
 
+def test_a_date_that_cannot_be_read_is_no_matter() -> None:
+    with serve(Files(modified="soon")) as site:
+        assert rows(site.url) == 20_000
+
+
+def test_too_few_bytes_are_not_taken(tmp_path: Path) -> None:
+    partial = Partial(tmp_path / "x.part")
+    version = Version(tag="a", size=4)
+    partial.begin(version)
+    partial.extend([b"abc"])
+    with pytest.raises(TransientError, match=r"'x' has 4 bytes, but 3 came"):
+        partial.finish(version, "'x'")
+    assert (partial.size, partial.version) == (3, version)
+
+
 def test_too_many_bytes_are_not_taken(tmp_path: Path) -> None:
     partial = Partial(tmp_path / "x.part")
     version = Version(tag="a", size=2)
     partial.begin(version)
     partial.extend([b"abc"])
-    with pytest.raises(TransientError, match="'x' has 2 bytes, but 3 came"):
+    with pytest.raises(TransientError, match=r"'x' has 2 bytes, but 3 came"):
         partial.finish(version, "'x'")
     assert (partial.size, partial.version) == (0, None)

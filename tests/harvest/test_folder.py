@@ -63,7 +63,7 @@ def test_a_missing_folder_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["../terms.csv", "a/terms.csv", "..\\terms.csv", ".terms.csv"])
 def test_a_name_that_leaves_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     source = FolderSource(directory=str(tmp_path), files={"terms": name})
-    with pytest.raises(SourceError, match="is not the name of a file in"):
+    with pytest.raises(SourceError, match=r"is not the name of a file in"):
         source.harvest("terms", Terms)
 
 

@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pandera.polars as pa
@@ -26,7 +27,7 @@ RECORDS = [{"id": 1, "title": "a"}, {"id": 2, "title": None}, {"id": 3, "title":
 ROWS = [(1, "a"), (2, None), (3, 'é "}, {"')]
 
 
-def rows(folder: Path, name: str, content: str | bytes, **options: object) -> list[tuple]:
+def rows(folder: Path, name: str, content: str | bytes, **options: object) -> list[tuple[Any, ...]]:
     data = content.encode() if isinstance(content, str) else content
     (folder / name).write_bytes(data)
     return (
@@ -102,7 +103,7 @@ def test_what_cannot_be_read_safely_stops(
 
 
 def test_a_list_that_is_nowhere_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="has no list of records at 'items'"):
+    with pytest.raises(SourceError, match=r"has no list of records at 'items'"):
         rows(tmp_path, "objects.json", '{"data": [{"id": 1}], "items2": []}', records="items")
 
 
@@ -134,7 +135,7 @@ def test_what_would_not_fit_into_memory_is_refused(
     with (
         patch.object(_json_list, "MAX_PART_BYTES", 200),
         patch.object(_json_list, "PIECE_BYTES", 50),
-        pytest.raises(SourceError, match="has a record, or something beside the list"),
+        pytest.raises(SourceError, match=r"has a record, or something beside the list"),
     ):
         rows(tmp_path, "objects.json", content, records=records)
 
@@ -143,7 +144,7 @@ def test_a_line_that_would_not_fit_into_memory_is_refused(tmp_path: Path) -> Non
     with (
         patch.object(_json_file, "MAX_PART_BYTES", 200),
         patch.object(_json_file, "PIECE_BYTES", 50),
-        pytest.raises(SourceError, match="Line 1 of 'objects.jsonl' is longer than"),
+        pytest.raises(SourceError, match=r"Line 1 of 'objects.jsonl' is longer than"),
     ):
         rows(tmp_path, "objects.jsonl", json.dumps([RECORDS] * 20))
 

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -392,8 +392,12 @@ def test_tokens_that_always_expire_stop_the_harvest() -> None:
 
 
 def test_a_token_that_comes_again_would_have_no_end() -> None:
-    server = repository(portraits(35))
-    server._token = lambda name, _start, _size: f"<resumptionToken>{name}:10</resumptionToken>"
+    class Looping(Repository):
+        def _token(self, name: str, start: int, size: int) -> str:
+            del start, size
+            return f"<resumptionToken>{name}:10</resumptionToken>"
+
+    server = Looping(portraits(35), page_size=10)
     with pytest.raises(SourceError, match="sent the resumption token of an earlier page again"):
         collected(server)
 
@@ -470,8 +474,13 @@ def test_the_later_datestamp_holds_and_an_unreadable_one_does_not() -> None:
         portrait(2, "unknown", title="?"),
         portrait(2, "2026-01-01T00:00:00Z", title="known"),
     ]
-    server = repository(records)
-    server._chosen = lambda _query: records
+
+    class Unsorted(Repository):
+        def _chosen(self, query: Mapping[str, str]) -> list[Record]:
+            assert "metadataPrefix" in query
+            return self.records
+
+    server = Unsorted(records, page_size=2)
     assert told_titles(collected(server)) == {"oai:x:1": "new", "oai:x:2": "known"}
 
 

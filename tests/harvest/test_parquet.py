@@ -72,13 +72,13 @@ def test_another_type_becomes_exact_text(tmp_path: Path) -> None:
 def test_what_is_no_exact_text_stops(tmp_path: Path, value: object) -> None:
     table = pl.DataFrame({"id": [1], "title": [value]})
     with pytest.raises(
-        SourceError, match="Column 'title' of 'objects.parquet' is .* expected String"
+        SourceError, match=r"Column 'title' of 'objects.parquet' is .* expected String"
     ):
         harvest(tmp_path, table)
 
 
 def test_a_missing_column_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="Column 'id' is missing from 'objects'"):
+    with pytest.raises(SourceError, match=r"Column 'id' is missing from 'objects'"):
         harvest(tmp_path, pl.DataFrame({"title": ["a"]}))
 
 
@@ -86,7 +86,7 @@ def test_a_file_that_was_cut_off_stops(tmp_path: Path) -> None:
     path = tmp_path / "objects.parquet"
     pl.DataFrame({"id": [1], "title": ["a"]}).write_parquet(path)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(SourceError, match="'objects.parquet' is no Parquet file that can be read"):
+    with pytest.raises(SourceError, match=r"'objects.parquet' is no Parquet file that can be read"):
         FolderSource(directory=str(tmp_path)).harvest("objects", Objects)
 
 
@@ -98,5 +98,5 @@ def test_a_damaged_page_stops_while_it_is_read(tmp_path: Path) -> None:
     content[4:40] = bytes(36)
     path.write_bytes(content)
     frame = FolderSource(directory=str(tmp_path)).harvest("objects", Objects)
-    with pytest.raises(SourceError, match="is no Parquet file that can be read"):
+    with pytest.raises(SourceError, match=r"is no Parquet file that can be read"):
         frame.collect()

@@ -125,7 +125,7 @@ def test_a_store_that_does_not_answer_shows_no_secret(monkeypatch: pytest.Monkey
     wrong = plain("http://127.0.0.1:9") | {"config_kwargs": {"retries": {"max_attempts": 0}}}
     tms = FolderSource(directory="s3://exports/tms", storage_options=wrong)
     with pytest.raises(
-        SourceUnavailable, match="'s3://exports/tms' does not answer in full"
+        SourceUnavailable, match=r"'s3://exports/tms' does not answer in full"
     ) as error:
         tms.harvest("objects", Objects)
     assert SECRET not in str(error.value)
@@ -162,7 +162,7 @@ def test_a_file_that_changes_on_the_way_is_not_taken(
         bucket.put_object(Key="tms/objects.csv", Body=CSV[:-8])
 
     monkeypatch.setattr(partial, "extend", interrupted)
-    with pytest.raises(TransientError, match="objects.csv' changed while it was read"):
+    with pytest.raises(TransientError, match=r"objects.csv' changed while it was read"):
         folder.fetch("objects.csv", partial)
     assert partial.size == 0
 
@@ -173,7 +173,7 @@ class _Server(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self.connections.append(conn)
 
-    def begin_auth(self, username: str) -> bool:
+    def begin_auth(self, _username: str) -> bool:
         return True
 
     def password_auth_supported(self) -> bool:
@@ -280,7 +280,7 @@ def test_a_host_that_nobody_vouched_for_is_not_believed(file_server: FileServer)
     wanted = {name: value for name, value in file_server.options.items() if name != "known_hosts"}
     folder = FolderSource(directory=URL, storage_options=wanted)
     with pytest.raises(
-        SourceError, match="'sftp://127.0.0.1/exports' cannot be read .HostKeyNotVerifiable"
+        SourceError, match=r"'sftp://127.0.0.1/exports' cannot be read .HostKeyNotVerifiable"
     ):
         folder.harvest("objects", Objects)
 
@@ -289,14 +289,14 @@ def test_a_wrong_password_stops_and_is_not_shown(file_server: FileServer) -> Non
     wrong = file_server.options | {"password": "wrong-and-secret"}
     folder = StoreFolder(URL, wrong)
     with pytest.raises(
-        SourceError, match="cannot be read .PermissionError: Permission denied"
+        SourceError, match=r"cannot be read .PermissionError: Permission denied"
     ) as error:
         folder.names()
     assert "wrong-and-secret" not in str(error.value)
 
 
 def test_a_missing_folder_on_a_file_server_is_told(file_server: FileServer) -> None:
-    with pytest.raises(SourceError, match="There is no 'sftp://127.0.0.1/nowhere'"):
+    with pytest.raises(SourceError, match=r"There is no 'sftp://127.0.0.1/nowhere'"):
         StoreFolder("sftp://127.0.0.1/nowhere", file_server.options).names()
 
 
@@ -305,7 +305,7 @@ def test_a_connection_that_breaks_is_made_anew(file_server: FileServer) -> None:
     assert folder.names() == ["objects.csv"]
     first = folder._system
     file_server.drop()
-    with pytest.raises(TransientError, match="'sftp://127.0.0.1/exports' does not answer in full"):
+    with pytest.raises(TransientError, match=r"'sftp://127.0.0.1/exports' does not answer in full"):
         folder.names()
     assert folder._system is None
     assert first is not None
@@ -331,11 +331,11 @@ def test_a_store_without_times_is_fetched_each_time(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("scheme", "package"), [("gs", "gcsfs"), ("az", "adlfs")])
 def test_a_package_that_is_not_installed_is_named(scheme: str, package: str) -> None:
     with pytest.raises(
-        SourceError, match=f"needs a package that is not installed: uv add {package}"
+        SourceError, match=rf"needs a package that is not installed: uv add {package}"
     ):
         StoreFolder(f"{scheme}://exports", {}).names()
 
 
 def test_a_scheme_that_is_unknown_is_told() -> None:
-    with pytest.raises(CollectionflowError, match="'what://x' cannot be read"):
+    with pytest.raises(CollectionflowError, match=r"'what://x' cannot be read"):
         StoreFolder("what://x", {}).names()

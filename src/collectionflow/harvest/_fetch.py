@@ -116,7 +116,7 @@ class Downloads:
     harvest: Harvest
     notes: Notes
     _fetched: set[str] = field(default_factory=set)
-    _open: ExitStack | None = None
+    _open: ExitStack = field(default_factory=ExitStack)
     _spool: Spool | None = None
 
     def names(self) -> list[str] | None:
@@ -140,9 +140,8 @@ class Downloads:
 
     def close(self) -> None:
         """Remove the files: the harvest is complete. Who asks again fetches them again."""
-        if self._open is not None:
-            self._open.close()
-        self._open, self._spool, self._fetched = None, None, set()
+        self._open.close()
+        self._spool, self._fetched = None, set()
 
     def fail(self, error: BaseException) -> None:
         """Leave the files to the next run, unless they cannot be used.
@@ -151,9 +150,8 @@ class Downloads:
         """
         if self._spool is not None and isinstance(error, SourceError):
             self._spool.clear()
-        if self._open is not None:
-            self._open.__exit__(type(error), error, error.__traceback__)
-        self._open, self._spool, self._fetched = None, None, set()
+        self._open.__exit__(type(error), error, error.__traceback__)
+        self._spool, self._fetched = None, set()
 
     def _attempt(self, name: str, partial: Partial) -> Callable[[], bool]:
         """Return an attempt, which returns whether the file is whole; to get on is no failure."""
@@ -175,7 +173,6 @@ class Downloads:
 
     def _opened(self) -> Spool:
         if self._spool is None:
-            self._open = ExitStack()
             self._spool = self._open.enter_context(spooled(self.folder, self.request))
         return self._spool
 

@@ -55,8 +55,7 @@ def record_lists(chunks: Iterable[bytes], path: str | None, where: str) -> Itera
         text = text[cut:].lstrip().removeprefix(b",") if cut else text
         piece = next(pieces, b"")
         if not (piece or cut):
-            decode_records(head + text, path, where)  # Says where it ends too early.
-            raise _too_large(where)
+            raise _fault(head + text, path, where)
         text += piece
         _check_size(text, where)
 
@@ -67,8 +66,7 @@ def _head(pieces: Iterator[bytes], path: str | None, where: str) -> tuple[bytes,
     while (start := _list_start(text, path)) is None:
         piece = next(pieces, b"")
         if not piece:
-            decode_records(text, path, where)  # Says what there is instead.
-            raise _too_large(where)
+            raise _fault(text, path, where)
         text += piece
         _check_size(text, where)
     return text[:start], text[start:]
@@ -147,6 +145,16 @@ def _check_tail(
         tail += piece
         _check_size(tail, where)
     decode_records(head + tail, path, where)
+
+
+def _fault(text: bytes, path: str | None, where: str) -> SourceError:
+    """Return what is wrong with a document that has ended before its list of records has."""
+    fault = _too_large(where)
+    try:
+        decode_records(text, path, where)
+    except SourceError as error:
+        fault = error
+    return fault
 
 
 def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
