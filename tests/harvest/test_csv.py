@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from collectionflow import Frame, SourceError
 from collectionflow.harvest import FolderSource, TableSource, _archive, _csv_rows
+from collectionflow.harvest._csv_faults import fault_in
 
 
 class Objects(pa.DataFrameModel):
@@ -131,7 +132,7 @@ def test_an_encoding_that_there_is_not_is_told(tmp_path: Path) -> None:
 
 
 def test_a_file_of_several_bytes_a_character_is_told_where_it_is_cut(tmp_path: Path) -> None:
-    (tmp_path / "objects.csv").write_bytes("id,title,note\n1,日本,b\n".encode("shift_jis")[:-5])
+    (tmp_path / "objects.csv").write_bytes("id,title,note\n1,日本,b\n".encode("shift_jis")[:-4])
     source = FolderSource(directory=str(tmp_path), encoding="shift_jis", must_end_line=False)
     with pytest.raises(SourceError, match=r"'objects\.csv' is not shift_jis; it may have been cut"):
         rows(source)
@@ -182,6 +183,11 @@ def test_a_quote_that_is_never_closed_does_not_fill_the_memory(
 
 def test_a_quote_in_a_cell_that_is_not_quoted_is_a_quote(write: Write) -> None:
     assert rows(write('id,title,note\n1,5" x 7",\n')) == [("1", '5" x 7"', None)]
+
+
+def test_a_fault_that_has_no_name_still_stops() -> None:
+    error = fault_in(b"1,a\n", ",", 2, "'objects.csv'", 7)
+    assert str(error).startswith("'objects.csv' cannot be read safely behind line 7")
 
 
 def test_line_ends_may_differ(write: Write) -> None:

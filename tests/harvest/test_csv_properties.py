@@ -121,55 +121,47 @@ def test_odd_rows_among_others_are_read_as_python_reads_them_or_refused(
     check(tmp_path, rows, chunk_bytes)
 
 
-@settings(quick, max_examples=300)
-@given(
-    table=st.lists(
-        st.tuples(*[st.text(st.sampled_from('ab", \n\r;é'), max_size=6)] * 3),
-        min_size=1,
-        max_size=6,
-    ),
-    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
-    line_end=st.sampled_from(["\n", "\r\n", "\r"]),
-    chunk_bytes=CHUNKS,
-    edit=st.tuples(st.integers(0, 80), st.sampled_from(["cut", "drop", "put"])),
-    put=st.sampled_from(['"', ",", "\n", "\r", "x", "\xff"]),
-)
-def test_a_right_file_with_one_byte_wrong_is_read_as_python_reads_it_or_refused(
-    tmp_path: Path,
-    table: Sequence[tuple[str, ...]],
-    quoting: int,
-    line_end: str,
-    chunk_bytes: int,
-    edit: tuple[int, str],
-    put: str,
-) -> None:
+CELL = st.text(st.sampled_from('ab", \n\r;é'), max_size=6)
+TABLES = st.lists(st.tuples(CELL, CELL, CELL), max_size=6)
+
+
+def written(table: Sequence[tuple[str, ...]], quoting: int, line_end: str) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator=line_end, quoting=quoting).writerows(table)
-    body = text.getvalue().encode()
-    place, kind = edit
-    put_bytes = put.encode("latin-1")
-    edited = {
-        "cut": body[:place],
-        "drop": body[:place] + body[place + 1 :],
-        "put": body[:place] + put_bytes + body[place:],
-    }
-    check(tmp_path, edited[kind], chunk_bytes)
+    return text.getvalue().encode()
+
+
+@settings(quick, max_examples=400)
+@given(
+    body=st.builds(
+        written,
+        TABLES,
+        st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+        st.sampled_from(["\n", "\r\n", "\r"]),
+    ),
+    place=st.integers(0, 80),
+    edit=st.sampled_from(["cut", "drop", b'"', b",", b"\n", b"\r", b"x", b"\xff"]),
+    chunk_bytes=CHUNKS,
+)
+def test_a_right_file_with_one_byte_wrong_is_read_as_python_reads_it_or_refused(
+    tmp_path: Path, body: bytes, place: int, edit: str | bytes, chunk_bytes: int
+) -> None:
+    before, after = body[:place], body[place:]
+    if isinstance(edit, bytes):
+        edited = before + edit + after
+    else:
+        edited = before if edit == "cut" else before + after[1:]
+    check(tmp_path, edited, chunk_bytes)
 
 
 @pytest.mark.parametrize("chunk_bytes", [24, 40, 1 << 20])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 @settings(quick, max_examples=25)
-@given(
-    table=st.lists(
-        st.tuples(*[st.text(st.sampled_from('ab", \n\r;é'), max_size=6)] * 3), max_size=6
-    )
-)
+@given(table=TABLES)
 def test_a_right_file_is_read(
     tmp_path: Path, table: Sequence[tuple[str, ...]], line_end: str, chunk_bytes: int
 ) -> None:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator=line_end, quoting=csv.QUOTE_ALL)
-    writer.writerows([HEADER, *table])
-    found = by_us(tmp_path, text.getvalue().encode(), Objects, chunk_bytes)
+    content = written([HEADER, *table], csv.QUOTE_ALL, line_end)
+    found = by_us(tmp_path, content, Objects, chunk_bytes)
     assert found is not None
     assert [tuple(cell or "" for cell in row) for row in found] == table

@@ -32,7 +32,7 @@ class Objects(pa.DataFrameModel):
 
 
 CSV = b"id,title\n" + b"".join(b"%d,Title %d\n" % (n, n) for n in range(20_000))
-SECRET = "hidden/from+everyone"
+SECRET = "hidden/from+everyone"  # noqa: S105 (a test's own)
 
 
 @dataclass
@@ -170,9 +170,11 @@ def test_another_part_than_was_asked_for_is_not_taken(wrong: str | None) -> None
 
 
 def test_a_body_that_is_shorter_than_its_length_is_not_taken() -> None:
-    with serve(Files(cuts=[len(CSV) - 1] * 20, has_ranges=False)) as site:
-        with pytest.raises(SourceUnavailable, match=r"does not answer in full"):
-            source(site.url).harvest("objects", Objects)
+    with (
+        serve(Files(cuts=[len(CSV) - 1] * 20, has_ranges=False)) as site,
+        pytest.raises(SourceUnavailable, match=r"does not answer in full"),
+    ):
+        source(site.url).harvest("objects", Objects)
 
 
 @pytest.mark.parametrize("name", ["objects.csv", "objects.csv.gz"])
@@ -193,9 +195,11 @@ def test_workbooks_and_archives_are_fetched_as_well() -> None:
 
 
 def test_a_missing_file_stops() -> None:
-    with serve(lambda _: Response(status=404, body=b"not here")) as site:
-        with pytest.raises(SourceError, match=r"/exports/objects.csv' answered 404"):
-            source(site.url).harvest("objects", Objects)
+    with (
+        serve(lambda _: Response(status=404, body=b"not here")) as site,
+        pytest.raises(SourceError, match=r"/exports/objects.csv' answered 404"),
+    ):
+        source(site.url).harvest("objects", Objects)
 
 
 def test_a_web_server_has_no_listing() -> None:

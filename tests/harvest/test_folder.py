@@ -8,6 +8,7 @@ import xlsxwriter
 
 from collectionflow import SourceError
 from collectionflow.harvest import FolderSource
+from collectionflow.harvest._file import _size
 
 
 class Terms(pa.DataFrameModel):
@@ -53,6 +54,13 @@ def test_a_missing_file_is_told_with_what_is_there(tmp_path: Path) -> None:
 def test_an_empty_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"There is: nothing\."):
         FolderSource(directory=str(tmp_path)).harvest("terms", Terms)
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(7, "7 bytes"), (1500, "1.5 kB"), (2_000_000, "2.0 MB"), (3e9, "3.0 GB")]
+)
+def test_sizes_are_told_in_round_numbers(count: float, shown: str) -> None:
+    assert _size(count) == shown
 
 
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:

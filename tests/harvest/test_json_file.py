@@ -107,6 +107,12 @@ def test_a_list_that_is_nowhere_is_told(tmp_path: Path) -> None:
         rows(tmp_path, "objects.json", '{"data": [{"id": 1}], "items2": []}', records="items")
 
 
+def test_a_key_that_a_document_has_twice_is_told(tmp_path: Path) -> None:
+    content = '{"a": 1, "a": 2, "data": [{"id": 1, "title": "a"}]}'
+    with pytest.raises(SourceError, match=r"'objects.json' cannot be read safely"):
+        rows(tmp_path, "objects.json", content, records="data")
+
+
 def test_no_records_are_a_table_without_rows(tmp_path: Path) -> None:
     assert rows(tmp_path, "objects.json", " [ ] ") == []
     assert rows(tmp_path, "objects.json", '{"a": [ ]}', records="a") == []
@@ -158,7 +164,7 @@ VALUES = st.recursive(
 
 
 def pieces(content: bytes, seed: int) -> Iterator[bytes]:
-    source = random.Random(seed)
+    source = random.Random(seed)  # noqa: S311 (no secret)
     while content:
         size = source.randint(1, 40)
         yield content[:size]
@@ -216,15 +222,13 @@ def test_a_large_list_needs_little_memory_at_a_time(tmp_path: Path) -> None:
         for number in range(50_000)
     ]
     (tmp_path / "objects.json").write_text(json.dumps(records))
-    sizes = []
 
     def chunks() -> Iterator[bytes]:
         with (tmp_path / "objects.json").open("rb") as file:
             while chunk := file.read(1 << 16):
                 yield chunk
 
-    for some in record_lists(chunks(), None, "it"):
-        sizes.append(len(some))
+    sizes = [len(some) for some in record_lists(chunks(), None, "it")]
     assert sum(sizes) == 50_000
     assert max(sizes) < 2_000
     frame = FolderSource(directory=str(tmp_path)).harvest("objects", Objects)

@@ -480,7 +480,7 @@ def test_the_later_datestamp_holds_and_an_unreadable_one_does_not() -> None:
             assert "metadataPrefix" in query
             return self.records
 
-    server = Unsorted(records, page_size=2)
+    server = Unsorted(records, page_size=10)
     assert told_titles(collected(server)) == {"oai:x:1": "new", "oai:x:2": "known"}
 
 

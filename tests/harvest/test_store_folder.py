@@ -145,6 +145,7 @@ def test_a_transfer_from_a_bucket_goes_on_where_it_stopped(
     partial.path.write_bytes(b"x" * 100_000)
     folder.fetch("objects.csv", partial)
     assert partial.path.read_bytes() == b"x" * 100_000 + CSV[100_000:]
+    folder.fetch("objects.csv", partial)  # It is all there.
     bucket.put_object(Key="tms/objects.csv", Body=CSV[::-1])
     folder.fetch("objects.csv", partial)
     assert partial.path.read_bytes() == CSV[::-1]
@@ -172,9 +173,6 @@ class _Server(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self.connections.append(conn)
-
-    def begin_auth(self, _username: str) -> bool:
-        return True
 
     def password_auth_supported(self) -> bool:
         return True
@@ -326,6 +324,12 @@ def test_a_store_without_times_is_fetched_each_time(tmp_path: Path) -> None:
     partial = Partial(tmp_path / "x.part")
     folder.fetch("objects.csv", partial)
     assert partial.path.read_bytes() == CSV
+
+
+@pytest.mark.parametrize("time", ["2015-10-21T07:28:00Z", 1445412480, 1445412480.0])
+def test_each_store_writes_times_in_its_own_way(time: object) -> None:
+    assert _store_folder._seconds(time) == 1445412480
+    assert _store_folder._seconds("soon") is None
 
 
 @pytest.mark.parametrize(("scheme", "package"), [("gs", "gcsfs"), ("az", "adlfs")])

@@ -71,12 +71,6 @@ def detect_format(file: File, contract: Contract, declared: str) -> CsvFormat:
         raise SourceError(message)
     encoding = encoding_of(raw, declared)
     text = next(utf8_chunks(iter([raw]), encoding, file.where))
-    if b"\x00" in text[:1024]:
-        message = (
-            f"{file.where} has zero bytes in its header. If it is UTF-16 without a byte order "
-            "mark, set encoding='utf-16-le' on the source; otherwise it is damaged."
-        )
-        raise SourceError(message)
     starts = {mark: _first_row(text, mark, file.where) for mark in _DELIMITERS}
     if not any(starts.values()):
         message = (
@@ -89,6 +83,12 @@ def detect_format(file: File, contract: Contract, declared: str) -> CsvFormat:
     delimiter = max(
         _DELIMITERS, key=lambda mark: (len(wanted.intersection(headers[mark])), len(headers[mark]))
     )
+    if b"\x00" in starts[delimiter]:
+        message = (
+            f"{file.where} has zero bytes in its header. If it is UTF-16 without a byte order "
+            "mark, set encoding='utf-16-le' on the source; otherwise it is damaged."
+        )
+        raise SourceError(message)
     return CsvFormat(
         encoding=encoding,
         delimiter=delimiter,

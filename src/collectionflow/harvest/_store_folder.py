@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import fsspec
 
 from collectionflow._patience import TransientError
-from collectionflow.errors import CollectionflowError, SourceError
+from collectionflow.errors import SourceError
 from collectionflow.harvest._fetch import Partial, Version
 
 _CHUNK_BYTES: Final = 8 << 20
@@ -116,8 +116,6 @@ class StoreFolder:
         """Turn the errors of many libraries into ours, without secrets."""
         try:
             yield
-        except (CollectionflowError, TransientError):
-            raise
         except ImportError as error:
             scheme = urlsplit(self.url).scheme
             package = _PACKAGES.get(scheme, f"the fsspec driver for '{scheme}'")
