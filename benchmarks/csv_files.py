@@ -18,7 +18,7 @@ import pandera.polars as pa
 import polars as pl
 from _measure import compare
 
-from collectionflow.harvest import FolderSource, _csv, _json_file
+from collectionflow.harvest import FolderSource
 from collectionflow.storage.engines.polars import ZSTD_LEVEL, row_group_rows
 
 COLUMNS = (
@@ -63,7 +63,6 @@ def commands(path: Path) -> dict[str, list[str]]:
 
 def harvest(path: Path, way: str) -> None:
     """Write a file as Parquet, as storage does."""
-    assert _csv, _json_file
     schema = type("Objects", (pa.DataFrameModel,), {"__annotations__": dict.fromkeys(COLUMNS, str)})
     if way == "ours":
         frame = FolderSource(directory=str(path.parent)).harvest(path.stem, schema)

@@ -125,11 +125,11 @@ class CsvRows:
         returns = _returns(text)
         if returns is None:
             return False
+        # Of two quotes inside of a cell, one is the cell's; the two of an empty text are not.
         pairs = len(re.findall(b'""', text)) if quotes else 0
-        cells, only_quotes = _sizes(frame, has_pairs=pairs > 0)
+        cells = _bytes_of(frame) + (_only_quotes(frame, text) if pairs else 0)
         between = frame.height * self.grammar.width + returns
-        # Of two quotes inside of a cell, one is the cell's.
-        return cells + between == len(text) - quotes + pairs - only_quotes
+        return cells + between == len(text) - quotes + pairs
 
     def _mended(self, text: bytes) -> tuple[pl.DataFrame | None, int]:
         """Return the rows of text after it was written anew with regular quotes and line ends.
@@ -205,15 +205,22 @@ def _returns(text: bytes) -> int | None:
     return paired if outside.count(b"\r") == paired else None
 
 
-def _sizes(frame: pl.DataFrame, *, has_pairs: bool) -> tuple[int, int]:
-    """Return how many bytes all cells have, and how many cells are empty text or quotes only."""
-    cell = pl.all()
-    wanted = [cell.str.len_bytes().sum().name.prefix("bytes of ")]
-    if has_pairs:
-        quotes = cell.filter(cell.str.starts_with('"')).str.contains('^"+$').sum()
-        wanted += [(cell.str.len_bytes() == 0).sum(), quotes.name.prefix("quotes of ")]
-    counts = frame.lazy().select(wanted).collect().row(0)
-    return sum(counts[: frame.width]), sum(counts[frame.width :])
+def _bytes_of(frame: pl.DataFrame) -> int:
+    """Return how many bytes all cells have."""
+    return _sum(frame, pl.all().str.len_bytes().sum())
+
+
+def _only_quotes(frame: pl.DataFrame, text: bytes) -> int:
+    """Return how many cells of a text are empty text, or quotes and nothing else."""
+    count = _sum(frame, (pl.all().str.len_bytes() == 0).sum())
+    if re.search(b'"""', text):
+        begins = pl.all().str.starts_with('"')
+        count += _sum(frame, pl.all().filter(begins).str.contains('^"+$').sum())
+    return count
+
+
+def _sum(frame: pl.DataFrame, counts: pl.Expr) -> int:
+    return sum(frame.lazy().select(counts).collect().row(0))
 
 
 def _quoted(cell: re.Match[bytes]) -> bytes:
