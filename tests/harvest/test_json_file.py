@@ -80,6 +80,8 @@ def test_values_stay_as_they_are(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("objects.ndjson", '{"id": 1, "title": "a"}\n{"id": 2, "ti', "Line 2 of 'objects.ndjson' is cut off"),
+        ("objects.ndjson", '{"id": 1, "title": [{"a": 1}\n{"b": 2}]}\n', "Line 1 of 'objects.ndjson' is cut off"),
+        ("objects.ndjson", '{"id": 1}, {"id": 2}\n', "Line 1 of 'objects.ndjson' is not JSON"),
         ("objects.ndjson", '{"id": 1}\n[2]\n', "Line 2 of 'objects.ndjson' is '\\[2\\]', expected an object"),
         ("objects.ndjson", '{"id": 1, "id": 2}\n', "Line 1 of .* cannot be read safely"),
         ("objects.json", '[{"id": 1}, {"id": 2', "'objects.json' is cut off"),

@@ -1,15 +1,22 @@
 """JSON files as readings: a document with a list of records, or one record a line."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 
 import polars as pl
 
 from collectionflow.errors import SourceError
 from collectionflow.harvest._file import File, Reading, Request
-from collectionflow.harvest._json import Record, decode_lines
+from collectionflow.harvest._json import Record, decode_lines, decode_records
 from collectionflow.harvest._json_frames import JsonFrames, json_schema
-from collectionflow.harvest._json_list import MAX_PART_BYTES, PIECE_BYTES, record_lists
+from collectionflow.harvest._json_list import (
+    MAX_PART_BYTES,
+    PIECE_BYTES,
+    UNREADABLE,
+    record_lists,
+    values_of,
+)
 
 _LINES = (".ndjson", ".jsonl")
 
@@ -48,12 +55,25 @@ def _line_lists(chunks: Iterable[bytes], where: str) -> Iterator[list[Record]]:
         for start in range(0, len(chunk), PIECE_BYTES):
             text = rest + chunk[start : start + PIECE_BYTES]
             cut = text.rfind(b"\n") + 1
-            yield decode_lines(text[:cut], where, line)
+            yield _decoded(text[:cut], where, line)
             line += text.count(b"\n", 0, cut)
             rest = text[cut:]
             if len(rest) > MAX_PART_BYTES:
                 raise _too_long(where, line)
-    yield decode_lines(rest, where, line)
+    yield _decoded(rest, where, line)
+
+
+def _decoded(text: bytes, where: str, line: int) -> list[Record]:
+    """Return the records of whole lines: as one list, which is twice as fast as line by line.
+
+    Only where each value of the list is just one line, and all is well, is it the same.
+    """
+    lines = [each.strip() for each in text.split(b"\n") if each and not each.isspace()]
+    document = b"[" + b",".join(lines) + b"]"
+    with suppress(*UNREADABLE, SourceError):
+        if list(map(bytes, values_of(document))) == lines:
+            return decode_records(document, None, where)
+    return decode_lines(text, where, line)
 
 
 def _too_long(where: str, line: int) -> SourceError:

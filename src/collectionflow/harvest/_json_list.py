@@ -23,7 +23,9 @@ _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|.?\Z)|[\[\]{}]', re.DOTALL
 _GAP: Final = re.compile(rb'\}\s*,\s*\{\s*(?:"[^"]*")?')
 _CLOSING: Final = {b"[": b"]", b"{": b"}"}
 _GUESSES: Final = 4
-_values = msgspec.json.Decoder(list[msgspec.Raw])
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+# The values of a list, each as it is written.
+values_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def record_lists(chunks: Iterable[bytes], path: str | None, where: str) -> Iterator[list[Record]]:
@@ -131,8 +133,8 @@ class _Splitter:
 
 def _are_values(text: bytes) -> bool:
     try:
-        _values.decode(b"[" + text + b"]")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        values_of(b"[" + text + b"]")
+    except UNREADABLE:
         return False
     return True
 
