@@ -1,6 +1,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 EXAMPLE := examples/portrait_gallery
+BENCHMARKS := $(filter-out _% whole_job_by_hand,$(basename $(notdir $(wildcard benchmarks/*.py))))
 
 export NO_MKDOCS_2_WARNING := 1
 UV = $(shell scripts/uv-path)
@@ -22,8 +23,14 @@ ui: setup ## Open the example in Dagster's web UI, with the runs of `make demo`
 	@mkdir -p $(EXAMPLE)/.dagster
 	cd $(EXAMPLE) && DAGSTER_HOME="$$PWD/.dagster" $(UV) run --locked dagster-webserver -m portrait_gallery.definitions
 
-test: setup ## Run all tests
-	$(UV) run --locked pytest --cov --cov-report=term
+# Spark's client brings pandas, which every start would pay for, so its tests have an environment of
+# their own. All of the library is covered where all servers are there: in CI.
+SPARK_TESTS := tests/storage/engines/test_spark.py src/collectionflow/storage/engines/spark.py \
+	docs/how-to/use-spark.md $(EXAMPLE)/tests/test_engines.py
+
+test: setup ## Run all tests; those whose server cannot be started are left out, except in CI
+	$(UV) run --locked --isolated --group spark pytest --cov --cov-report= --cov-fail-under=0 $(SPARK_TESTS)
+	$(UV) run --locked pytest --cov --cov-append --cov-report=term --cov-fail-under=$(if $(CI),100,0)
 
 lint: setup ## Check style, format and types
 	$(UV) run --locked ruff check
@@ -33,7 +40,7 @@ lint: setup ## Check style, format and types
 docs: setup ## Build the documentation into site/
 	$(UV) run --locked mkdocs build --strict
 
-bench: setup ## Run the benchmarks
-	@for each in benchmarks/shell.py benchmarks/whole_job.py; do $(UV) run --locked python $$each || exit 1; done
+bench: setup ## Run the benchmarks: all of them, which takes hours, or ONLY="shell csv_files"
+	@for each in $(or $(ONLY),$(BENCHMARKS)); do $(UV) run --locked python benchmarks/$$each.py || exit 1; done
 
 .PHONY: help setup demo ui test lint docs bench

@@ -64,10 +64,10 @@ def _handler(answer: Answer, site: Site) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
-        def do_GET(self) -> None:  # noqa: N802 (the parent class calls it so)
+        def do_GET(self) -> None:
             self._respond()
 
-        def do_POST(self) -> None:  # noqa: N802 (the parent class calls it so)
+        def do_POST(self) -> None:
             self._respond()
 
         def _respond(self) -> None:

@@ -72,7 +72,16 @@ def test_a_refusal_says_the_reason_first_and_leaves_1(project: Project) -> None:
 def test_allow_drop_lets_one_run_pass(project: Project) -> None:
     project("run", "collection")
     project.set(rows=2)
-    answer = project("run", "collection", "--allow-drop", "objects", "--allow-drop", "titles")
+    answer = project(
+        "run",
+        "collection",
+        "--allow-drop",
+        "objects",
+        "--allow-drop",
+        "titles",
+        "--allow-drop",
+        "documents",
+    )
     assert answer.exit_code == 0
     assert "! 'objects': Rows fell from 10 to 2 (-80%)." in answer.output
 

@@ -337,6 +337,7 @@ def test_what_differs_is_what_python_finds(before: dict[int, Any], after: dict[i
         for each in (before, after)
     )
     found = diff(one, other, ["id"])
+
     def words(value: Any) -> str:
         return repr(value).replace("-0.0", "0.0")
 

@@ -14,10 +14,19 @@ from portrait_gallery.definitions import defs, other_engines
 from portrait_gallery.resources import SOURCES, resources
 
 SPARK = "PORTRAIT_GALLERY_SPARK"
-NEEDS_SPARK = pytest.mark.skipif(
-    SPARK not in os.environ, reason=f"{SPARK} is not set: it names a Spark Connect server."
-)
 REAL = pytest.mark.skipif("NPG_EXPORT" not in os.environ, reason="NPG_EXPORT is not set.")
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a cluster: the one that is named, or one that the tests of the library start."""
+    pytest.importorskip("pyspark", reason="Spark's client is not installed.")
+    if SPARK in os.environ:
+        return
+    try:
+        monkeypatch.setenv(SPARK, request.getfixturevalue("spark_remote"))
+    except pytest.FixtureLookupError:
+        pytest.skip(f"{SPARK} is not set: it names a Spark Connect server.")
 
 
 def run(engine: str, source: TableSource, folder: Path) -> dg.ExecuteInProcessResult:
@@ -76,14 +85,14 @@ def test_sql_makes_the_same_documents_of_the_real_export(tmp_path: Path) -> None
     same_in_order(tmp_path, IN_SQL)
 
 
-@NEEDS_SPARK
+@pytest.mark.usefixtures("cluster")
 def test_a_cluster_makes_the_same_tables_in_the_same_order(sample: Path, tmp_path: Path) -> None:
     check_parity(run("spark", FolderSource(directory=str(sample)), tmp_path), 3)
     same_in_order(tmp_path, ON_SPARK)
 
 
 @REAL
-@NEEDS_SPARK
+@pytest.mark.usefixtures("cluster")
 def test_a_cluster_makes_the_same_tables_of_the_real_export(tmp_path: Path) -> None:
     check_parity(run("spark", SOURCES["export"], tmp_path), 3)
     same_in_order(tmp_path, ON_SPARK)
