@@ -1,6 +1,6 @@
 """What fifteen rules on a million rows of twelve columns cost, next to one select written by hand.
 
-Run: uv run python benchmarks/checks.py
+Run: make bench ONLY=checks
 """
 
 import sys

@@ -3,7 +3,7 @@
 Polars alone fills a short row with nulls and guesses where quotes are wrong; ours finds both.
 Both processes import the same, so that what differs is the reading and the writing.
 
-Run: uv run python benchmarks/csv_files.py
+Run: make bench ONLY=csv_files
 """
 
 import csv

@@ -1,6 +1,6 @@
 """What it costs to harvest a table of a database, beside dlt reading it by its fastest backend.
 
-Run: uv run --with 'psycopg[binary]' --with pymysql python benchmarks/databases.py
+Run: make bench ONLY=databases
 dlt asks for these two drivers to look at a table before connectorx reads it.
 """
 

@@ -4,7 +4,8 @@ At the scale of 1 there are 2M objects, 200k constituents, 2.5M links, 1.5M medi
 buckets also have three times as much. Spark runs where its client is installed, on the cluster
 that SPARK_REMOTE names or on one that is started.
 
-Run: uv run python benchmarks/engines.py [--scale X] [--runs N]
+Run: make bench ONLY=engines
+Options: uv run --group bench python benchmarks/engines.py [--scale X] [--runs N]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """What it takes to harvest a JSON API: 100,000 nested objects, 100 a page, each answer after 20 ms.
 
-Run: uv run python benchmarks/json_api.py
+Run: make bench ONLY=json_api
 Memory: uv run python benchmarks/json_api.py --objects 400000 --only ours
 """
 

@@ -1,6 +1,6 @@
 """What documents as JSON cost: a million in one file, and a hundred thousand in a file each.
 
-Run: uv run python benchmarks/json_documents.py
+Run: make bench ONLY=json_documents
 """
 
 import sys

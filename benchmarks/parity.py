@@ -1,6 +1,7 @@
 """Two tables of ten million nested rows with eight hundred differences: each of them, and no other.
 
-Run: uv run python benchmarks/parity.py [ROWS]
+Run: make bench ONLY=parity
+Options: uv run --group bench python benchmarks/parity.py [ROWS]
 """
 
 import sys

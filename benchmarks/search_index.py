@@ -1,6 +1,6 @@
 """What 100,000 documents of about 2 kB cost their sender, and whether a million cost more memory.
 
-Run: uv run python benchmarks/search_index.py
+Run: make bench ONLY=search_index
 
 It starts the servers that the tests start, unless COLLECTIONFLOW_TEST_ELASTICSEARCH and
 COLLECTIONFLOW_TEST_OPENSEARCH name others. The peer's client refuses OpenSearch.

@@ -1,6 +1,6 @@
 """What a job of eight small assets costs from the shell, and what `import collectionflow` adds.
 
-Run: uv run python benchmarks/shell.py
+Run: make bench ONLY=shell
 """
 
 import sys

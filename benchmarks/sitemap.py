@@ -1,6 +1,6 @@
 """What a sitemap of a million pages costs.
 
-Run: uv run python benchmarks/sitemap.py
+Run: make bench ONLY=sitemap
 """
 
 import sys

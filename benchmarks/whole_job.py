@@ -3,7 +3,8 @@
 The limit is a script that a careful developer would write by hand: the same functions on the same
 files in one fused plan, with no storage between the stages, no checks and no Dagster.
 
-Run: NPG_EXPORT=FOLDER uv run python benchmarks/whole_job.py [--objects N]
+Run: make bench ONLY=whole_job
+Options: uv run --group bench python benchmarks/whole_job.py [--objects N]
 """
 
 import argparse

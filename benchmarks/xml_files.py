@@ -1,6 +1,6 @@
 """What a harvest of XML costs beside lxml's own parsing, and whether its memory stays bounded.
 
-Run: uv run python benchmarks/xml_files.py
+Run: make bench ONLY=xml_files
 """
 
 import sys
