@@ -1,6 +1,6 @@
 """The gate: measures a written table against its contract in one pass, and says what is wrong."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -12,6 +12,7 @@ EXAMPLES = 5
 # The name of a passing column; no table of a collection has such a one.
 FAILS = "collectionflow: fails"
 _MARK = f"{FAILS} "
+_FILLED = "filled "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,38 @@ class Breach:
         return f"{self.rule}: {self.count:,} of {self.rows:,} rows break this."
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """One pass over a table that is still to be made: what to compute, and what that means then.
+
+    `table` are the same rows, which someone else may use in the same pass, such as a sink.
+    """
+
+    table: pl.LazyFrame
+    queries: Sequence[pl.LazyFrame]
+    rules: tuple[Rule, ...]
+
+    def measurement(self, found: Sequence[pl.DataFrame], table: pl.LazyFrame) -> Measurement:
+        """Return what the results of the queries say; `table` is where values must be unique."""
+        counts, *examples = found
+        row = counts.row(0, named=True) | _repeated(table, self.rules)
+        rows = iter(examples)
+        asked = [
+            Broken(
+                rule=each, count=row[f"rule {number}"], rows=next(rows) if each.is_by_row else None
+            )
+            for number, each in enumerate(self.rules)
+        ]
+        return Measurement(
+            rows=row.pop("rows"),
+            filled={
+                name.removeprefix(_FILLED): row[name] for name in row if name.startswith(_FILLED)
+            },
+            broken=tuple(each for each in asked if each.count),
+            judged=self.rules,
+        )
+
+
 def measure(table: pl.LazyFrame, rules: Iterable[Rule] = ()) -> Measurement:
     """Count rows, filled values and broken rules of a table in one pass, and keep broken rows.
 
@@ -71,38 +104,28 @@ def measure(table: pl.LazyFrame, rules: Iterable[Rule] = ()) -> Measurement:
         >>> measure(pl.LazyFrame({"title": ["Portrait", "", None]})).filled
         {'title': 1}
     """
+    one = one_pass(table, rules)
+    return one.measurement(pl.collect_all(one.queries), table)
+
+
+def one_pass(table: pl.LazyFrame, rules: Iterable[Rule] = ()) -> Pass:
+    """Return the pass that `measure` makes, for who has another use of the rows on the way."""
     schema = table.collect_schema()
     rules = tuple(rule for rule in rules if schema.keys() >= set(rule.columns))
-    counts, *examples = _pass(table, schema, rules)
-    row = counts.row(0, named=True) | _repeated(table, rules)
-    rows = iter(examples)
-    asked = [
-        Broken(rule=rule, count=row[f"rule {number}"], rows=next(rows) if rule.is_by_row else None)
-        for number, rule in enumerate(rules)
-    ]
-    return Measurement(
-        rows=row["rows"],
-        filled={name: row[f"filled {name}"] for name in schema},
-        broken=tuple(each for each in asked if each.count),
-        judged=rules,
-    )
-
-
-def _pass(table: pl.LazyFrame, schema: pl.Schema, rules: tuple[Rule, ...]) -> list[pl.DataFrame]:
-    """Return the counts, and the first rows that break each rule that is judged row by row."""
     marks = {
         f"{_MARK}rule {number}": rule.fails for number, rule in enumerate(rules) if rule.is_by_row
     }
     if marks:
-        # The cache is what makes it one pass: Polars may not see that two plans begin alike.
-        table = table.with_row_index(_row_number(schema), offset=1).with_columns(**marks).cache()
+        table = table.with_row_index(_row_number(schema), offset=1).with_columns(**marks)
+    # The cache is what makes it one pass: Polars may not see that two plans begin alike.
+    table = table.cache()
     counts = table.select(
         pl.len().alias("rows"),
-        *(_filled(name, dtype).alias(f"filled {name}") for name, dtype in schema.items()),
+        *(_filled(name, dtype).alias(f"{_FILLED}{name}") for name, dtype in schema.items()),
         *(pl.col(mark).sum().alias(mark.removeprefix(_MARK)) for mark in marks),
     )
     examples = [table.filter(mark).drop(*marks).head(EXAMPLES) for mark in marks]
-    return pl.collect_all([counts, *examples])
+    return Pass(table=table.select(*schema), queries=[counts, *examples], rules=rules)
 
 
 def _repeated(table: pl.LazyFrame, rules: tuple[Rule, ...]) -> dict[str, int]:

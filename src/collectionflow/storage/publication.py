@@ -88,8 +88,8 @@ def publish_frame(frame: Any, table: StoredTable, terms: Terms) -> Publication:
     version = new_version()
     frame = _conforming(frame, table, terms)
     with _files.staged(table.base) as partial:
-        _write_whole(frame, partial, version, table, terms)
-        judged = _pass_gate(_files.written(partial), table, terms)
+        measurement = _write_whole(frame, partial, version, table, terms)
+        judged = _pass_gate(_files.written(partial), measurement, table, terms)
         with _without_quarantined(judged, version, table, terms) as rest:
             _refuse_empty(rest, table, terms)
             publication = _publish(rest, version, table, terms)
@@ -152,17 +152,18 @@ def _conforming(frame: Any, table: StoredTable, terms: Terms) -> Any:
     return frame
 
 
-def _write_whole(frame: Any, partial: Path, version: str, table: StoredTable, terms: Terms) -> None:
+def _write_whole(
+    frame: Any, partial: Path, version: str, table: StoredTable, terms: Terms
+) -> Measurement | None:
     """Write the whole table, where the frame holds only changes together with what is published."""
     if terms.merge is None:
-        _write(frame, partial, version, table, terms)
-        return
+        return _write(frame, partial, version, table, terms)
     with _files.staged(table.base) as changes:
         _write(frame, changes, version, table, terms)
         terms.log(f"'{table.name}': putting the changes into the published table.")
         changed = _files.scan(UPath(_files.written(changes)))
         whole = merged(with_quarantined(table), changed, _cast_kept(terms))
-        POLARS.sink(whole, partial, _writing(version, table, terms).as_it_comes())
+        return POLARS.sink(whole, partial, _writing(version, table, terms))
 
 
 def _cast_kept(terms: Terms) -> Merge:
@@ -174,16 +175,22 @@ def _cast_kept(terms: Terms) -> Merge:
     return replace(merge, kept=merge.kept.with_columns(**expressions))
 
 
-def _write(frame: Any, partial: Path, version: str, table: StoredTable, terms: Terms) -> None:
-    """Have the engine write the frame, in the contract's types, and in one file for a bucket."""
+def _write(
+    frame: Any, partial: Path, version: str, table: StoredTable, terms: Terms
+) -> Measurement | None:
+    """Have the engine write the frame, in the contract's types, and in one file for a bucket.
+
+    Return what was counted on the way, None where that is still to be done.
+    """
     writing = _writing(version, table, terms)
     try:
         if _casts_itself(frame, terms):
-            terms.engine.sink(frame, partial, writing)
+            measurement = terms.engine.sink(frame, partial, writing)
         else:
             with _files.staged(table.base) as uncast:
                 terms.engine.sink(frame, uncast, writing.as_it_comes())
-                POLARS.sink(_files.scan(UPath(_files.written(uncast))), partial, writing)
+                uncast_frame = _files.scan(UPath(_files.written(uncast)))
+                measurement = POLARS.sink(uncast_frame, partial, writing)
     except UncastableError:
         _refuse_casts(frame, partial, table, terms)
     except pl.exceptions.PolarsError as error:
@@ -194,6 +201,7 @@ def _write(frame: Any, partial: Path, version: str, table: StoredTable, terms: T
         # An object appears as a whole; a folder of objects would not.
         POLARS.sink(_files.scan(UPath(_files.written(partial))), partial, writing.as_it_comes())
         _files.remove(_files.parts_folder(partial))
+    return measurement
 
 
 def _casts_itself(frame: Any, terms: Terms) -> bool:
@@ -210,15 +218,17 @@ def _writing(version: str, table: StoredTable, terms: Terms) -> Writing:
     return Writing(table=table.name, contract=terms.contract, metadata=metadata, log=terms.log)
 
 
-def _pass_gate(path: Path, table: StoredTable, terms: Terms) -> _Judged:
+def _pass_gate(
+    path: Path, measurement: Measurement | None, table: StoredTable, terms: Terms
+) -> _Judged:
     written = _files.scan(UPath(path))
     contract = terms.contract
     if contract is None:
-        return _Judged(path=path, measurement=measure(written))
+        return _Judged(path=path, measurement=measurement or measure(written))
     if wrong := contract.wrong_types(written.collect_schema()):
         # An engine stores some types as others, such as an interval as a number.
         _refuse(path, table, f"breaks its contract {contract.name}", [], wrong)
-    measurement = measure(written, contract.rules)
+    measurement = measurement or measure(written, contract.rules)
     stopping, warning = breaches(written, measurement, contract)
     for breach in warning:
         terms.warn(f"'{table.name}': {breach}")

@@ -10,6 +10,7 @@ import polars as pl
 from upath import UPath
 
 from collectionflow.contract import Contract
+from collectionflow.storage.gate import Measurement
 
 # Below 123k rows a group the footers grow, above it readers lose parallelism. Beyond level 3 zstd
 # doubles its CPU time for 4 to 9 % of size.
@@ -70,8 +71,11 @@ class Engine(ABC):
         """Return a table with these columns only."""
 
     @abstractmethod
-    def sink(self, table: Any, path: Path, writing: Writing) -> None:
+    def sink(self, table: Any, path: Path, writing: Writing) -> Measurement | None:
         """Compute a table into the file `path`, or into several in `_files.parts_folder(path)`.
+
+        Return what was counted on the way by the rules of the contract, None where that is still to
+        be done.
 
         Raises:
             UncastableError: where the engine casts by the contract, and a value cannot be held.

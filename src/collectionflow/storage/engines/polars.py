@@ -19,7 +19,7 @@ from collectionflow.storage.engines._engine import (
     Writing,
     row_group_rows,
 )
-from collectionflow.storage.gate import FAILS
+from collectionflow.storage.gate import FAILS, Measurement, one_pass
 
 
 class Polars(Engine):
@@ -40,12 +40,11 @@ class Polars(Engine):
         """Return the frame with these columns."""
         return in_each_bucket(table, lambda frame: frame.select(columns))
 
-    def sink(self, table: pl.LazyFrame, path: Path, writing: Writing) -> None:
-        """Write the frame with the contract's strict casts."""
+    def sink(self, table: pl.LazyFrame, path: Path, writing: Writing) -> Measurement | None:
+        """Write the frame with the contract's strict casts, and judge its rows on the way."""
         buckets = buckets_of(table)
         if not buckets:
-            _sink(table, path, writing)
-            return
+            return _sink(table, path, writing)
         folder = _files.parts_folder(path)
         folder.mkdir()
         rows = 0
@@ -54,14 +53,17 @@ class Polars(Engine):
             _sink(bucket, part, writing, rows)
             rows += pl.scan_parquet(part).select(pl.len()).collect().item()
             writing.log(f"'{writing.table}': bucket {number + 1} of {len(buckets)} is written.")
+        return None
 
 
 POLARS: Final = Polars()
 
 
-def _sink(frame: pl.LazyFrame, path: Path, writing: Writing, rows: int = 0) -> None:
+def _sink(frame: pl.LazyFrame, path: Path, writing: Writing, rows: int = 0) -> Measurement:
     cast = _cast(frame, writing.contract)
-    counted(cast, writing.table, writing.log, already=rows).sink_parquet(
+    rules = writing.contract.rules if writing.contract else ()
+    one = one_pass(counted(cast, writing.table, writing.log, already=rows), rules)
+    sink = one.table.sink_parquet(
         path,
         compression="zstd",
         compression_level=ZSTD_LEVEL,
@@ -69,7 +71,10 @@ def _sink(frame: pl.LazyFrame, path: Path, writing: Writing, rows: int = 0) -> N
         statistics=True,
         # Polars asks when all rows have come: only then a harvest knows where it ended.
         metadata=lambda _context: writing.metadata(),
+        lazy=True,
     )
+    _, *found = pl.collect_all([sink, *one.queries])
+    return one.measurement(found, pl.scan_parquet(path))
 
 
 def _cast(frame: pl.LazyFrame, contract: Contract | None) -> pl.LazyFrame:
