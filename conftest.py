@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import stamina
 from servers import elasticsearch, mariadb, opensearch, postgresql, spark
-from servers._process import MissingServerError
+from servers._process import Addressed, MissingServerError
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
@@ -37,46 +37,29 @@ def no_waiting() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def postgresql_url() -> Iterator[str]:
-    """Serve PostgreSQL, unless COLLECTIONFLOW_TEST_POSTGRESQL names a server that runs."""
-    yield from _database("COLLECTIONFLOW_TEST_POSTGRESQL", postgresql.serve)
+def _server(product: str, running: Callable[[], AbstractContextManager[Addressed]]) -> object:
+    """Return a fixture that is a server's URL. Where it cannot be had, CI fails, a laptop skips."""
+    variable = f"COLLECTIONFLOW_TEST_{product}"
+
+    @pytest.fixture(scope="session")
+    def url() -> Iterator[str]:
+        if named := os.environ.get(variable):
+            yield named
+            return
+        with ExitStack() as stack:
+            try:
+                server = stack.enter_context(running())
+            except MissingServerError as error:
+                if os.environ.get("CI"):
+                    raise
+                pytest.skip(f"{error} Or set {variable} to the URL of one.")
+            yield server.url
+
+    return url
 
 
-@pytest.fixture(scope="session")
-def mariadb_url() -> Iterator[str]:
-    """Serve MariaDB, unless COLLECTIONFLOW_TEST_MARIADB names a server that runs."""
-    yield from _database("COLLECTIONFLOW_TEST_MARIADB", mariadb.serve)
-
-
-@pytest.fixture(scope="session")
-def opensearch_url() -> Iterator[str]:
-    """Serve OpenSearch, unless COLLECTIONFLOW_TEST_OPENSEARCH names a server that runs."""
-    yield from _database("COLLECTIONFLOW_TEST_OPENSEARCH", opensearch.serve)
-
-
-@pytest.fixture(scope="session")
-def elasticsearch_url() -> Iterator[str]:
-    """Serve Elasticsearch, unless COLLECTIONFLOW_TEST_ELASTICSEARCH names a server that runs."""
-    yield from _database("COLLECTIONFLOW_TEST_ELASTICSEARCH", elasticsearch.serve)
-
-
-@pytest.fixture(scope="session")
-def spark_remote() -> Iterator[str]:
-    """Serve a Spark cluster, unless COLLECTIONFLOW_TEST_SPARK names one that runs."""
-    yield from _database("COLLECTIONFLOW_TEST_SPARK", spark.serve)
-
-
-def _database(variable: str, serve: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
-    """Yield a server's URL. Where it cannot be had, CI fails and a laptop skips."""
-    if url := os.environ.get(variable):
-        yield url
-        return
-    with ExitStack() as stack:
-        try:
-            url = stack.enter_context(serve())
-        except MissingServerError as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(f"{error} Or set {variable} to the URL of one.")
-        yield url
+postgresql_url = _server("POSTGRESQL", postgresql.running)
+mariadb_url = _server("MARIADB", mariadb.running)
+opensearch_url = _server("OPENSEARCH", opensearch.running)
+elasticsearch_url = _server("ELASTICSEARCH", elasticsearch.running)
+spark_remote = _server("SPARK", spark.running)

@@ -12,7 +12,7 @@ import random
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -73,12 +73,9 @@ def server(product: str) -> Generator[str]:
         return
     from servers import elasticsearch, opensearch
 
-    serve: dict[str, AbstractContextManager[str]] = {
-        "elasticsearch": elasticsearch.serve(),
-        "opensearch": opensearch.serve(),
-    }
-    with serve[product] as url:
-        yield url
+    running = {"elasticsearch": elasticsearch.running, "opensearch": opensearch.running}
+    with running[product]() as found:
+        yield found.url
 
 
 def ours(url: str, path: str) -> None:

@@ -1,28 +1,23 @@
-"""What the search servers share: fetched from Maven Central once, unpacked and started anew."""
+"""What the search servers share: fetched from Maven Central once, and unpacked anew."""
 
 import hashlib
 import json
 import os
-import re
 import shutil
 import signal
-import subprocess
-import tempfile
-import time
 import urllib.request
 import zipfile
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from servers._process import MissingServerError, free_port, run_as, stop
+from servers._java import installed_java
+from servers._process import MissingServerError, Server, free_port
 
 _MAVEN: Final = "https://repo1.maven.org/maven2"
-_USER: Final = "nobody"
 _LOWEST_JAVA: Final = 21
-_START_SECONDS: Final = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,47 +59,82 @@ def _fetch(url: str, path: Path) -> None:
         raise MissingServerError(message) from error
 
 
-@dataclass
-class Server:
-    """A search server that can be stopped, killed and started again where it was."""
+def _cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(home) / "collectionflow" / "servers"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
-    folder: Path
-    program: str
-    java: Path
-    port: int
-    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+def _java() -> Path:
+    """Return the newest Java of this machine."""
+    found = [home for version, home in installed_java() if version >= _LOWEST_JAVA]
+    if not found:
+        message = (
+            f"There is no JDK {_LOWEST_JAVA} or newer on this machine. On Debian: apt-get install "
+            "openjdk-21-jdk-headless; JAVA_HOME names one that lies elsewhere."
+        )
+        raise MissingServerError(message)
+    return found[-1]
+
+
+@dataclass
+class SearchServer(Server):
+    """A search server that can also be killed. `modules` have the properties that describe them."""
+
+    java: Path = field(default_factory=_java)
+
+    user: ClassVar[str] = "nobody"
+    program: ClassVar[str]
+    version: ClassVar[str]
+    archive: ClassVar[Artifact]
+    settings: ClassVar[Mapping[str, Any]] = {}
+    modules: ClassVar[Mapping[Artifact, str]] = {}
 
     @property
     def url(self) -> str:
         """Where it answers."""
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        """Start, and wait until it answers."""
-        variables = {
+    @property
+    def command(self) -> Sequence[str | Path]:
+        """Its own launcher."""
+        return [self._home / "bin" / self.program]
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Nothing of what else is set here."""
+        return {
             "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
+            "HOME": str(self._home),
             "OPENSEARCH_JAVA_HOME": str(self.java),
             "ES_JAVA_HOME": str(self.java),
-            "OPENSEARCH_TMPDIR": str(self.folder / "tmp"),
-            "ES_TMPDIR": str(self.folder / "tmp"),
+            "OPENSEARCH_TMPDIR": str(self._home / "tmp"),
+            "ES_TMPDIR": str(self._home / "tmp"),
         }
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [self.folder / "bin" / self.program],
-                cwd=self.folder,
-                env=variables,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                **run_as(_USER),
-            )
-        self._wait(self._process)
 
-    def stop(self) -> None:
-        """Ask it to stop."""
-        if self._process is not None:
-            stop(self._process, signal.SIGTERM)
+    def install(self) -> None:
+        """Unpack it and its modules, and write its settings."""
+        with zipfile.ZipFile(self.archive.fetched()) as file:
+            file.extractall(self.folder)
+        for module, properties in self.modules.items():
+            name = dict(line.split("=") for line in properties.splitlines())["name"]
+            folder = self._home / "modules" / name
+            folder.mkdir()
+            shutil.copy(module.fetched(), folder)
+            (folder / "plugin-descriptor.properties").write_text(properties)
+        for each in (self._home / "bin").iterdir():
+            each.chmod(0o755)
+        (self._home / "tmp").mkdir()
+        self._configure()
+        self.hand_over()
+
+    def is_ready(self) -> bool:
+        """Whether it answers, and its indexes do: after a start they take longer."""
+        with suppress(OSError):
+            self.ask("GET", "/_cluster/health?wait_for_status=yellow&timeout=60s")
+            return True
+        return False
 
     def kill(self) -> None:
         """End it without a word, as a power cut would."""
@@ -124,115 +154,23 @@ class Server:
         with urllib.request.urlopen(request) as response:  # noqa: S310 (its own server)
             return json.load(response)
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while process.poll() is None and time.monotonic() < deadline:
-            with suppress(OSError):
-                # A restarted server answers before its indexes do.
-                self.ask("GET", "/_cluster/health?wait_for_status=yellow&timeout=60s")
-                return
-            time.sleep(0.1)
-        self.kill()
-        message = f"The server did not start: {(self.folder / 'log').read_text()[-2000:]}"
-        raise RuntimeError(message)
+    @property
+    def _home(self) -> Path:
+        return self.folder / f"{self.program}-{self.version}"
 
-
-@contextmanager
-def unpacked(
-    archive: Artifact, program: str, settings: dict[str, Any], modules: dict[Artifact, str]
-) -> Generator[Server]:
-    """Yield a server that is unpacked and not started; then nothing is left of it.
-
-    `modules` are added, each with the properties that describe it.
-
-    Raises:
-        MissingServerError: where the machine has no JDK that it runs on.
-    """
-    java = _java()
-    folder = Path(tempfile.mkdtemp(prefix=f"{program}-"))
-    try:
-        with zipfile.ZipFile(archive.fetched()) as file:
-            file.extractall(folder)
-        (home,) = folder.iterdir()
-        for module, properties in modules.items():
-            _add_module(home, module, properties)
-        server = Server(home, program, java, free_port())
-        _configure(server, settings)
-        try:
-            yield server
-        finally:
-            server.stop()
-    finally:
-        shutil.rmtree(folder)
-
-
-def _add_module(home: Path, module: Artifact, properties: str) -> None:
-    folder = home / "modules" / dict(line.split("=") for line in properties.splitlines())["name"]
-    folder.mkdir()
-    shutil.copy(module.fetched(), folder)
-    (folder / "plugin-descriptor.properties").write_text(properties)
-
-
-def _configure(server: Server, settings: dict[str, Any]) -> None:
-    every = {
-        "network.host": "127.0.0.1",
-        "http.port": server.port,
-        "transport.port": free_port(),
-        "discovery.type": "single-node",
-        # What a full disk does is tried on one index; the machine's own disk is not the matter.
-        "cluster.routing.allocation.disk.threshold_enabled": False,
-    }
-    config = server.folder / "config"
-    lines = [f"{name}: {json.dumps(value)}\n" for name, value in (every | settings).items()]
-    (config / f"{server.program}.yml").write_text("".join(lines))
-    (config / "jvm.options.d").mkdir(exist_ok=True)
-    (server.folder / "tmp").mkdir()
-    (config / "jvm.options.d" / "heap.options").write_text("-Xms1g\n-Xmx1g\n")
-    for each in (server.folder / "bin").iterdir():
-        each.chmod(0o755)
-    if os.geteuid() == 0:
-        for each in (server.folder.parent, *server.folder.parent.rglob("*")):
-            shutil.chown(each, _USER)
-
-
-def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(home) / "collectionflow" / "servers"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _java() -> Path:
-    """Return the newest JDK of this machine."""
-    named = [Path(os.environ["JAVA_HOME"])] if "JAVA_HOME" in os.environ else []
-    found = [*named, *Path("/usr/lib/jvm").glob("*"), *_mac_homes()]
-    newest = max(found, key=_java_version, default=None)
-    if newest is None or _java_version(newest) < _LOWEST_JAVA:
-        message = (
-            f"There is no JDK {_LOWEST_JAVA} or newer on this machine. On Debian: apt-get install "
-            "openjdk-21-jdk-headless; JAVA_HOME names one that lies elsewhere."
-        )
-        raise MissingServerError(message)
-    return newest
-
-
-def _mac_homes() -> list[Path]:
-    return list(Path("/Library/Java/JavaVirtualMachines").glob("*/Contents/Home"))
-
-
-def _java_version(home: Path) -> int:
-    """Return the major version of the JDK in a folder, 0 where there is none."""
-    release = home / "release"
-    text = release.read_text(errors="replace") if release.exists() else ""
-    version = re.search(r'^JAVA_VERSION="(\d+)', text, re.MULTILINE)
-    return int(version[1]) if version and (home / "bin" / "java").exists() else 0
-
-
-def serve_until_interrupted(server: Server) -> None:
-    """Serve until Ctrl-C, and print where."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Else the server would outlive it.
-    server.start()
-    print(server.url, flush=True)
-    with suppress(KeyboardInterrupt):
-        while True:
-            time.sleep(3600)
+    def _configure(self) -> None:
+        every: dict[str, Any] = {
+            "network.host": "127.0.0.1",
+            "http.port": self.port,
+            "transport.port": free_port(),
+            "discovery.type": "single-node",
+            # What a full disk does is tried on one index; the machine's own disk is not the matter.
+            "cluster.routing.allocation.disk.threshold_enabled": False,
+        }
+        config = self._home / "config"
+        lines = [
+            f"{name}: {json.dumps(value)}\n" for name, value in {**every, **self.settings}.items()
+        ]
+        (config / f"{self.program}.yml").write_text("".join(lines))
+        (config / "jvm.options.d").mkdir(exist_ok=True)
+        (config / "jvm.options.d" / "heap.options").write_text("-Xms1g\n-Xmx1g\n")

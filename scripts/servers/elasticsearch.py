@@ -5,11 +5,13 @@ It comes with few modules: no analysis filters, and no answer to `GET /`.
 Run: cd scripts && uv run python -m servers.elasticsearch, and stop it with Ctrl-C.
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
-from servers._search import Artifact, Server, serve_until_interrupted, unpacked
+from servers._process import running_in_new_folder, serve_until_interrupted
+from servers._search import Artifact, SearchServer
 
 _VERSION: Final = "9.2.0"
 _ARCHIVE: Final = Artifact(
@@ -19,28 +21,26 @@ _ARCHIVE: Final = Artifact(
     ),
     sha256="bf44938a0490ba2a303d39c9cb64b38963dd08c812ce93e10816e878585bcb6b",
 )
-_SETTINGS: Final[dict[str, Any]] = {"xpack.security.enabled": False}
 
 
-@contextmanager
-def running() -> Generator[Server]:
-    """Serve from a new folder until the block ends; then nothing is left of it.
+@dataclass
+class Server(SearchServer):
+    """An Elasticsearch."""
+
+    program: ClassVar[str] = "elasticsearch"
+    version: ClassVar[str] = _VERSION
+    archive: ClassVar[Artifact] = _ARCHIVE
+    settings: ClassVar[Mapping[str, Any]] = {"xpack.security.enabled": False}
+
+
+def running() -> AbstractContextManager[Server]:
+    """Serve until the block ends.
 
     Raises:
-        MissingServerError: where the machine has no JDK that it runs on.
+        MissingServerError: where the machine has no Java that it runs on, or no way to fetch it.
     """
-    with unpacked(_ARCHIVE, "elasticsearch", _SETTINGS, {}) as server:
-        server.start()
-        yield server
-
-
-@contextmanager
-def serve() -> Generator[str]:
-    """Serve until the block ends, and yield the URL."""
-    with running() as server:
-        yield server.url
+    return running_in_new_folder(Server)
 
 
 if __name__ == "__main__":
-    with unpacked(_ARCHIVE, "elasticsearch", _SETTINGS, {}) as started:
-        serve_until_interrupted(started)
+    serve_until_interrupted(running())

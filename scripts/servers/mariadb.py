@@ -6,138 +6,18 @@ Run: cd scripts && uv run python -m servers.mariadb, and stop it with Ctrl-C.
 import os
 import secrets
 import shutil
-import signal
 import subprocess
-import tempfile
-import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
-from servers._process import MissingServerError, free_port, run_as, stop, wait_until
+from servers import _process
+from servers._process import MissingServerError, running_in_new_folder, serve_until_interrupted
 
-_USER = "mysql"
 _NAME = "collection"
-
-
-@dataclass
-class Server:
-    """A server that can be stopped and started again where it was."""
-
-    folder: Path
-    port: int
-    password: str
-    program: str
-    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
-
-    @property
-    def url(self) -> str:
-        """Where it is, with the password that it asks for."""
-        return f"mysql://{_NAME}:{self.password}@127.0.0.1:{self.port}/{_NAME}"
-
-    def start(self) -> None:
-        """Start, and wait until it answers."""
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *(self.program, "--no-defaults", f"--datadir={self.folder / 'data'}"),
-                    *(f"--socket={self._socket}", f"--port={self.port}"),
-                    *("--bind-address=127.0.0.1", "--skip-name-resolve"),
-                    *("--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"),
-                    *("--innodb-buffer-pool-size=256M", "--character-set-server=utf8mb4"),
-                    "--max-allowed-packet=64M",
-                ],
-                stdout=log,
-                stderr=log,
-                **run_as(_USER),
-            )
-        ready = [
-            _program("mariadb-admin"),
-            "--no-defaults",
-            f"--socket={self._socket}",
-            "-u",
-            "root",
-            "ping",
-        ]
-        wait_until(ready, self._process, self.folder / "log")
-
-    def stop(self) -> None:
-        """End every connection and stop."""
-        if self._process is not None:
-            stop(self._process, signal.SIGTERM)
-
-    def execute(self, sql: str) -> str:
-        """Run SQL as the superuser and return what it answers, a row a line."""
-        return subprocess.run(
-            [
-                *(_program("mariadb"), "--no-defaults", f"--socket={self._socket}"),
-                *("-u", "root", "-N", "--default-character-set=utf8mb4", _NAME),
-            ],
-            input=sql,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-
-    def create(self) -> None:
-        """Make the database, and the user who owns it."""
-        subprocess.run(
-            [_program("mariadb"), "--no-defaults", f"--socket={self._socket}", "-u", "root"],
-            input=f"CREATE DATABASE {_NAME};"
-            f"CREATE USER {_NAME}@'127.0.0.1' IDENTIFIED BY '{self.password}';"
-            f"GRANT ALL ON *.* TO {_NAME}@'127.0.0.1';",
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-
-    @property
-    def _socket(self) -> Path:
-        return self.folder / "socket"
-
-
-@contextmanager
-def running() -> Generator[Server]:
-    """Serve from a new folder until the block ends; then nothing is left of it.
-
-    Raises:
-        MissingServerError: where the machine has no MariaDB.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="mariadb-"))
-    try:
-        server = Server(folder, free_port(), secrets.token_hex(8), _program("mariadbd"))
-        _initialize(server)
-        try:
-            server.start()
-            server.create()
-            yield server
-        finally:
-            server.stop()
-    finally:
-        shutil.rmtree(folder)
-
-
-@contextmanager
-def serve() -> Generator[str]:
-    """Serve until the block ends, and yield the URL."""
-    with running() as server:
-        yield server.url
-
-
-def _initialize(server: Server) -> None:
-    if os.geteuid() == 0:
-        shutil.chown(server.folder, _USER)
-    subprocess.run(
-        [
-            *(_program("mariadb-install-db"), "--no-defaults", f"--datadir={server.folder}/data"),
-            *("--auth-root-authentication-method=normal", "--skip-test-db"),
-            "--innodb-flush-method=nosync",
-        ],
-        check=True,
-        capture_output=True,
-        **run_as(_USER),
-    )
 
 
 def _program(name: str) -> str:
@@ -149,13 +29,92 @@ def _program(name: str) -> str:
     return found
 
 
-def main() -> None:
-    """Serve until Ctrl-C."""
-    with serve() as url, suppress(KeyboardInterrupt):
-        print(url, flush=True)
-        while True:
-            time.sleep(3600)
+@dataclass
+class Server(_process.Server):
+    """A MariaDB server, with a database and a user who owns it."""
+
+    password: str = field(default_factory=partial(secrets.token_hex, 8))
+    program: str = field(default_factory=partial(_program, "mariadbd"))
+
+    user: ClassVar[str] = "mysql"
+
+    @property
+    def url(self) -> str:
+        """Where it is, with the password that it asks for."""
+        return f"mysql://{_NAME}:{self.password}@127.0.0.1:{self.port}/{_NAME}"
+
+    @property
+    def command(self) -> Sequence[str | Path]:
+        """The server, without what only a long life needs."""
+        return [
+            *(self.program, "--no-defaults", f"--datadir={self._data}"),
+            *(f"--socket={self._socket}", f"--port={self.port}"),
+            *("--bind-address=127.0.0.1", "--skip-name-resolve"),
+            *("--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync"),
+            *("--innodb-buffer-pool-size=256M", "--character-set-server=utf8mb4"),
+            *("--max-allowed-packet=64M", f"--init-file={self._first}"),
+        ]
+
+    def install(self) -> None:
+        """Make the server's files, and the SQL that makes the database."""
+        self._first.write_text(
+            f"CREATE DATABASE IF NOT EXISTS {_NAME};\n"
+            f"CREATE USER IF NOT EXISTS {_NAME}@'127.0.0.1' IDENTIFIED BY '{self.password}';\n"
+            f"GRANT ALL ON *.* TO {_NAME}@'127.0.0.1';\n"
+        )
+        self.hand_over()
+        subprocess.run(
+            [
+                *(_program("mariadb-install-db"), "--no-defaults", f"--datadir={self._data}"),
+                *("--auth-root-authentication-method=normal", "--skip-test-db"),
+                "--innodb-flush-method=nosync",
+            ],
+            check=True,
+            capture_output=True,
+            **self.credentials,
+        )
+
+    def is_ready(self) -> bool:
+        """Whether it answers."""
+        command = [_program("mariadb-admin"), *self._as_root, "ping"]
+        return not subprocess.run(command, check=False, capture_output=True).returncode
+
+    def execute(self, sql: str) -> str:
+        """Run SQL as the superuser and return what it answers, a row a line."""
+        options = ["-N", "--default-character-set=utf8mb4", _NAME]
+        return subprocess.run(
+            [_program("mariadb"), *self._as_root, *options],
+            input=sql,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    @property
+    def _as_root(self) -> Sequence[str]:
+        return ["--no-defaults", f"--socket={self._socket}", "-u", "root"]
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def _socket(self) -> Path:
+        return self.folder / "socket"
+
+    @property
+    def _first(self) -> Path:
+        return self.folder / "first.sql"
+
+
+def running() -> AbstractContextManager[Server]:
+    """Serve until the block ends.
+
+    Raises:
+        MissingServerError: where the machine has no MariaDB.
+    """
+    return running_in_new_folder(Server)
 
 
 if __name__ == "__main__":
-    main()
+    serve_until_interrupted(running())

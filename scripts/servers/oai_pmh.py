@@ -5,12 +5,12 @@ Run: cd scripts && uv run python -m servers.oai_pmh, and stop it with Ctrl-C.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NoReturn
 from xml.sax.saxutils import escape, quoteattr
 
+from servers._process import serve_until_interrupted
 from servers.web import Request, Response, serve
 
 _OPEN = (
@@ -204,13 +204,5 @@ def sample(records: int = 250) -> list[Record]:
     ]
 
 
-def main() -> None:
-    """Serve the sample until Ctrl-C."""
-    with serve(Repository(sample()).answer) as site, suppress(KeyboardInterrupt):
-        print(f"{site.url}/oai", flush=True)
-        while True:
-            time.sleep(3600)
-
-
 if __name__ == "__main__":
-    main()
+    serve_until_interrupted(serve(Repository(sample()).answer))

@@ -3,11 +3,13 @@
 Run: cd scripts && uv run python -m servers.opensearch, and stop it with Ctrl-C.
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
-from servers._search import Artifact, Server, serve_until_interrupted, unpacked
+from servers._process import running_in_new_folder, serve_until_interrupted
+from servers._search import Artifact, SearchServer
 
 _VERSION: Final = "3.4.0"
 _ARCHIVE: Final = Artifact(
@@ -32,25 +34,24 @@ classname=org.opensearch.analysis.common.CommonAnalysisModulePlugin
 """
 
 
-@contextmanager
-def running() -> Generator[Server]:
-    """Serve from a new folder until the block ends; then nothing is left of it.
+@dataclass
+class Server(SearchServer):
+    """An OpenSearch."""
+
+    program: ClassVar[str] = "opensearch"
+    version: ClassVar[str] = _VERSION
+    archive: ClassVar[Artifact] = _ARCHIVE
+    modules: ClassVar[Mapping[Artifact, str]] = {_ANALYSIS: _DESCRIPTION}
+
+
+def running() -> AbstractContextManager[Server]:
+    """Serve until the block ends.
 
     Raises:
-        MissingServerError: where the machine has no JDK that it runs on.
+        MissingServerError: where the machine has no Java that it runs on, or no way to fetch it.
     """
-    with unpacked(_ARCHIVE, "opensearch", {}, {_ANALYSIS: _DESCRIPTION}) as server:
-        server.start()
-        yield server
-
-
-@contextmanager
-def serve() -> Generator[str]:
-    """Serve until the block ends, and yield the URL."""
-    with running() as server:
-        yield server.url
+    return running_in_new_folder(Server)
 
 
 if __name__ == "__main__":
-    with unpacked(_ARCHIVE, "opensearch", {}, {_ANALYSIS: _DESCRIPTION}) as started:
-        serve_until_interrupted(started)
+    serve_until_interrupted(running())

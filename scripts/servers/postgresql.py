@@ -3,21 +3,20 @@
 Run: cd scripts && uv run python -m servers.postgresql, and stop it with Ctrl-C.
 """
 
-import os
 import secrets
 import shutil
 import signal
 import subprocess
-import tempfile
-import time
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
-from servers._process import MissingServerError, free_port, run_as, stop, wait_until
+from servers import _process
+from servers._process import MissingServerError, running_in_new_folder, serve_until_interrupted
 
-_USER = "postgres"
 _QUICK = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -25,96 +24,6 @@ _QUICK = {
     "max_wal_size": "4GB",
     "listen_addresses": "127.0.0.1",
 }
-
-
-@dataclass
-class Server:
-    """A server that can be stopped and started again where it was."""
-
-    folder: Path
-    port: int
-    password: str
-    programs: Path
-    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
-
-    @property
-    def url(self) -> str:
-        """Where it is, with the password that it asks for."""
-        return f"postgresql://{_USER}:{self.password}@127.0.0.1:{self.port}/postgres"
-
-    def start(self) -> None:
-        """Start, and wait until it answers."""
-        settings = {**_QUICK, "port": str(self.port), "unix_socket_directories": str(self.folder)}
-        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [self.programs / "postgres", "-D", self.folder / "data", *options],
-                stdout=log,
-                stderr=log,
-                **run_as(_USER),
-            )
-        ready = [self.programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
-        wait_until(ready, self._process, self.folder / "log")
-
-    def stop(self) -> None:
-        """End every connection at once and stop."""
-        if self._process is not None:
-            stop(self._process, signal.SIGINT)
-
-    def execute(self, sql: str) -> str:
-        """Run SQL as the superuser and return what it answers, a row a line."""
-        return subprocess.run(
-            [self.programs / "psql", self.url, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"],
-            input=sql,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-
-
-@contextmanager
-def running() -> Generator[Server]:
-    """Serve from a new folder until the block ends; then nothing is left of it.
-
-    Raises:
-        MissingServerError: where the machine has no PostgreSQL.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
-    try:
-        server = Server(folder, free_port(), secrets.token_hex(8), _programs())
-        _initialize(server)
-        try:
-            server.start()
-            yield server
-        finally:
-            server.stop()
-    finally:
-        shutil.rmtree(folder)
-
-
-@contextmanager
-def serve() -> Generator[str]:
-    """Serve until the block ends, and yield the URL."""
-    with running() as server:
-        yield server.url
-
-
-def _initialize(server: Server) -> None:
-    password = server.folder / "password"
-    password.write_text(server.password)
-    if os.geteuid() == 0:
-        shutil.chown(server.folder, _USER)
-        shutil.chown(password, _USER)
-    options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
-    subprocess.run(
-        [
-            *(server.programs / "initdb", "-D", server.folder / "data", "-U", _USER),
-            *(*options, f"--pwfile={password}"),
-        ],
-        check=True,
-        capture_output=True,
-        **run_as(_USER),
-    )
 
 
 def _programs() -> Path:
@@ -131,13 +40,68 @@ def _programs() -> Path:
     raise MissingServerError(message)
 
 
-def main() -> None:
-    """Serve until Ctrl-C."""
-    with serve() as url, suppress(KeyboardInterrupt):
-        print(url, flush=True)
-        while True:
-            time.sleep(3600)
+@dataclass
+class Server(_process.Server):
+    """A PostgreSQL server."""
+
+    password: str = field(default_factory=partial(secrets.token_hex, 8))
+    programs: Path = field(default_factory=_programs)
+
+    user: ClassVar[str] = "postgres"
+    ending: ClassVar[signal.Signals] = signal.SIGINT
+
+    @property
+    def url(self) -> str:
+        """Where it is, with the superuser's password."""
+        return f"postgresql://{self.user}:{self.password}@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def command(self) -> Sequence[str | Path]:
+        """The server, without what only a long life needs."""
+        settings = {**_QUICK, "port": str(self.port), "unix_socket_directories": str(self.folder)}
+        options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
+        return [self.programs / "postgres", "-D", self.folder / "data", *options]
+
+    def install(self) -> None:
+        """Make the database's files, in UTF-8."""
+        password = self.folder / "password"
+        password.write_text(self.password)
+        self.hand_over()
+        options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+        subprocess.run(
+            [
+                *(self.programs / "initdb", "-D", self.folder / "data", "-U", self.user),
+                *(*options, f"--pwfile={password}"),
+            ],
+            check=True,
+            capture_output=True,
+            **self.credentials,
+        )
+
+    def is_ready(self) -> bool:
+        """Whether it answers."""
+        command = [self.programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return not subprocess.run(command, check=False, capture_output=True).returncode
+
+    def execute(self, sql: str) -> str:
+        """Run SQL as the superuser and return what it answers, a row a line."""
+        return subprocess.run(
+            [self.programs / "psql", self.url, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"],
+            input=sql,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+
+def running() -> AbstractContextManager[Server]:
+    """Serve until the block ends.
+
+    Raises:
+        MissingServerError: where the machine has no PostgreSQL.
+    """
+    return running_in_new_folder(Server)
 
 
 if __name__ == "__main__":
-    main()
+    serve_until_interrupted(running())

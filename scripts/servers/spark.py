@@ -10,27 +10,32 @@ Run: cd scripts && uv run python -m servers.spark, and stop it with Ctrl-C.
 """
 
 import os
-import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from servers._process import MissingServerError, free_port, stop
+from servers._java import installed_java
+from servers._machines import Machine, network
+from servers._process import (
+    MissingServerError,
+    free_port,
+    serve_until_interrupted,
+    stop,
+    wait_until,
+)
 
 VERSION: Final = "4.2.0"
 _PACKAGES: Final = (f"pyspark=={VERSION}", "py4j==0.10.9.9")
 WORKERS: Final = 2
 _WORKER_MEMORY: Final = "1536m"
-_START_SECONDS: Final = 90.0
 _OLDEST_JAVA: Final = 17
 
 
@@ -38,16 +43,8 @@ _OLDEST_JAVA: Final = 17
 class Cluster:
     """A running cluster: where clients find it, and whether its machines have their own network."""
 
-    remote: str
+    url: str
     has_namespaces: bool
-
-
-@dataclass(frozen=True)
-class _Machine:
-    """Something that a process runs on: an address, and the command that goes there."""
-
-    address: str
-    command: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -61,7 +58,7 @@ def running() -> Generator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="spark-"))
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        here, machines = stack.enter_context(_network())
+        here, machines = stack.enter_context(network(1 + WORKERS))
         start = _Starter(stack, home, java, folder)
         master = machines[0]
         port = str(free_port())
@@ -81,7 +78,7 @@ def running() -> Generator[Cluster]:
 def serve() -> Generator[str]:
     """Serve until the block ends, and yield the URL."""
     with running() as cluster:
-        yield cluster.remote
+        yield cluster.url
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ class _Starter:
     folder: Path
 
     def __call__(
-        self, machine: _Machine, name: str, command: Sequence[str]
+        self, machine: Machine, name: str, command: Sequence[str]
     ) -> subprocess.Popen[bytes]:
         """Start a process on a machine; its output goes to the folder's `<name>.log`."""
         environment = {
@@ -119,12 +116,12 @@ class _Starter:
         return process
 
 
-def _class(name: str, machine: _Machine, *options: str) -> list[str]:
+def _class(name: str, machine: Machine, *options: str) -> list[str]:
     java_class = f"org.apache.spark.deploy.{name}"
     return ["spark-class", java_class, "--host", machine.address, "--webui-port", "0", *options]
 
 
-def _connect(machine: _Machine, port: int, master: str) -> list[str]:
+def _connect(machine: Machine, port: int, master: str) -> list[str]:
     settings = {
         "spark.driver.host": machine.address,
         "spark.driver.bindAddress": machine.address,
@@ -144,90 +141,22 @@ def _connect(machine: _Machine, port: int, master: str) -> list[str]:
 
 def _wait_for(address: str, port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until a process listens there."""
-    deadline = time.monotonic() + _START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
+
+    def is_ready() -> bool:
         with suppress(OSError), socket.create_connection((address, port), timeout=1):
-            return
-        time.sleep(0.1)
-    message = f"Spark did not start: {log.read_text(errors='replace')[-4000:]}"
-    raise RuntimeError(message)
+            return True
+        return False
 
-
-@contextmanager
-def _network() -> Generator[tuple[_Machine, list[_Machine]]]:
-    """Yield this machine and those of the cluster: namespaces on a bridge, or this one for all."""
-    name = f"cf{secrets.token_hex(3)}"
-    subnet = f"10.{213 + os.getpid() % 40}.{secrets.randbelow(250) + 1}"
-    try:
-        here, machines = _bridge(name, subnet)
-    except (OSError, subprocess.CalledProcessError):
-        _remove(name)
-        alone = _Machine("127.0.0.1")
-        yield alone, [alone] * (1 + WORKERS)
-        return
-    try:
-        yield here, machines
-    finally:
-        _remove(name)
-
-
-def _bridge(name: str, subnet: str) -> tuple[_Machine, list[_Machine]]:
-    """Make a bridge with an address for this machine, and a namespace on it for each other one."""
-    _ip("link", "add", name, "type", "bridge")
-    _ip("address", "add", f"{subnet}.1/24", "dev", name)
-    _ip("link", "set", name, "up")
-    machines = []
-    for number in range(1 + WORKERS):
-        space, outer, inner = f"{name}-{number}", f"{name}o{number}", f"{name}i{number}"
-        address = f"{subnet}.{number + 2}"
-        _ip("netns", "add", space)
-        _ip("link", "add", outer, "type", "veth", "peer", "name", inner, "netns", space)
-        _ip("link", "set", outer, "master", name, "up")
-        inside = ("ip", "netns", "exec", space)
-        _ip("-n", space, "address", "add", f"{address}/24", "dev", inner)
-        _ip("-n", space, "link", "set", inner, "up")
-        _ip("-n", space, "link", "set", "lo", "up")
-        machines.append(_Machine(address, inside))
-    return _Machine(f"{subnet}.1"), machines
-
-
-def _remove(name: str) -> None:
-    """Remove what is there of a bridge and its namespaces; their cables go with them."""
-    for number in range(1 + WORKERS):
-        with suppress(OSError, subprocess.CalledProcessError):
-            _ip("netns", "delete", f"{name}-{number}")
-    with suppress(OSError, subprocess.CalledProcessError):
-        _ip("link", "delete", name)
-
-
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True)  # noqa: S607
+    wait_until(is_ready, process, log)
 
 
 def java_home() -> Path:
     """Return the home of the oldest Java that Spark runs on, which is the one it is tested with."""
-    named = os.environ.get("JAVA_HOME")
-    homes = [Path(named)] if named else []
-    homes += sorted(Path("/usr/lib/jvm").glob("*"))
-    on_path = shutil.which("java")
-    homes += [Path(on_path).resolve().parents[1]] if on_path else []
-    found = [(version, home) for home in homes if (version := _java_version(home)) >= _OLDEST_JAVA]
-    if not found:
-        message = (
-            "There is no Java 17 or newer. On Debian: apt-get install openjdk-17-jre-headless."
-        )
-        raise MissingServerError(message)
-    return min(found)[1]
-
-
-def _java_version(home: Path) -> int:
-    """Return the major version of the Java in a folder, 0 where there is none."""
-    program = home / "bin" / "java"
-    if not program.exists():
-        return 0
-    told = subprocess.run([program, "-version"], check=False, capture_output=True, text=True).stderr
-    digits = told.partition('"')[2].partition(".")[0].partition('"')[0]
-    return int(digits) if digits.isdigit() else 0
+    for version, home in installed_java():
+        if version >= _OLDEST_JAVA:
+            return home
+    message = "There is no Java 17 or newer. On Debian: apt-get install openjdk-17-jre-headless."
+    raise MissingServerError(message)
 
 
 def installed() -> Path:
@@ -265,15 +194,5 @@ def _install(folder: Path) -> None:
         raise MissingServerError(message) from error
 
 
-def main() -> None:
-    """Serve until Ctrl-C, or until it is asked to end: namespaces outlive their processes."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with running() as cluster, suppress(KeyboardInterrupt):
-        where = "in network namespaces" if cluster.has_namespaces else "on this machine's network"
-        print(f"{cluster.remote} ({where})", flush=True)
-        while True:
-            time.sleep(3600)
-
-
 if __name__ == "__main__":
-    main()
+    serve_until_interrupted(running())
