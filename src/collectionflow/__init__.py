@@ -1,5 +1,7 @@
 """Production data pipelines for museums, libraries and archives, on Dagster and Polars."""
 
+import gc
+
 from collectionflow.buckets import in_buckets
 from collectionflow.errors import (
     CollectionflowError,
@@ -32,3 +34,7 @@ __all__ = [
     "quarantine",
     "warn",
 ]
+
+# What Dagster, Pandera and Polars are made of lives as long as the process. Told so, Python does not
+# look through it for garbage again and again, which took each process 0.3 to 0.4 s of CPU time.
+gc.freeze()

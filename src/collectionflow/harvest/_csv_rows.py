@@ -18,6 +18,7 @@ from polars.exceptions import PolarsError
 
 from collectionflow.errors import SourceError
 from collectionflow.harvest._csv_faults import cut_off, fault_in, line_ends
+from collectionflow.harvest._csv_quotes import Quotes
 
 # A row that is longer than this is one whose quote was never closed.
 MAX_ROW_BYTES: Final = 64 << 20
@@ -34,13 +35,6 @@ class Grammar:
     def width(self) -> int:
         """The number of cells."""
         return len(self.names)
-
-    @cached_property
-    def regular_quotes(self) -> re.Pattern[bytes]:
-        """A text whose quotes stand round whole cells, and twice inside of them."""
-        mark = re.escape(self.delimiter.encode())
-        quoted = rb'(?:(?<=[%b\n"])|\A)"[^"]*+"(?=[%b\r\n"])' % (mark, mark)
-        return re.compile(rb'(?:[^"]*+%b)*+[^"]*+' % quoted)
 
     @cached_property
     def loose_row(self) -> re.Pattern[bytes]:
@@ -104,32 +98,30 @@ class CsvRows:
 
     def _proven(self, text: bytes) -> tuple[pl.DataFrame, int] | None:
         """Return the rows of regular text, None where it is not known to be regular."""
-        quotes, end = _quotes_and_end(text)
-        if not end:
+        quotes = Quotes(text)
+        if not quotes.end:
             return None
-        rows = text[:end]
         try:
-            frame = self._parsed(rows)
-            return (frame, end) if self._is_balanced(rows, quotes, frame) else None
+            frame = self._parsed(text[: quotes.end])
+            return (frame, quotes.end) if self._is_balanced(quotes, frame) else None
         except PolarsError:
             return None
 
-    def _is_balanced(self, text: bytes, quotes: int, frame: pl.DataFrame) -> bool:
+    def _is_balanced(self, quotes: Quotes, frame: pl.DataFrame) -> bool:
         """Return whether quotes stand round whole cells, and no byte is lost or made up.
 
         A row that is short lacks a delimiter, though Polars gives it a cell; a row that is long
         is refused by Polars itself.
         """
-        if quotes and not self.grammar.regular_quotes.fullmatch(text):
+        has_quotes = b'"' in quotes.text
+        if has_quotes and not quotes.stand_round_cells(self.grammar.delimiter):
             return False
-        returns = _returns(text)
+        returns = quotes.returns
         if returns is None:
             return False
-        # Of two quotes inside of a cell, one is the cell's; the two of an empty text are not.
-        pairs = len(re.findall(b'""', text)) if quotes else 0
-        cells = _bytes_of(frame) + (_only_quotes(frame, text) if pairs else 0)
+        without_cells = quotes.count - quotes.escaped if has_quotes else 0
         between = frame.height * self.grammar.width + returns
-        return cells + between == len(text) - quotes + pairs
+        return _bytes_of(frame) + between == quotes.end - without_cells
 
     def _mended(self, text: bytes) -> tuple[pl.DataFrame | None, int]:
         """Return the rows of text after it was written anew with regular quotes and line ends.
@@ -179,48 +171,9 @@ def whole_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def _quotes_and_end(text: bytes) -> tuple[int, int]:
-    """Return how many quotes are in the whole rows of a text, and where the last of them ends.
-
-    A row ends with a line that has an even number of quotes before its end.
-    """
-    end = text.rfind(b"\n") + 1
-    quotes = text.count(b'"', 0, end)
-    while quotes % 2:
-        start = text.rfind(b"\n", 0, end - 1) + 1
-        quotes -= text.count(b'"', start, end)
-        end = start
-    return quotes, end
-
-
-def _returns(text: bytes) -> int | None:
-    """Return how many rows of regular text end with a carriage return before the line end.
-
-    None where a carriage return stands alone outside of quotes, where it ends a row by itself.
-    """
-    if b"\r" not in text:
-        return 0
-    outside = b"".join(text.split(b'"')[::2])
-    paired = outside.count(b"\r\n")
-    return paired if outside.count(b"\r") == paired else None
-
-
 def _bytes_of(frame: pl.DataFrame) -> int:
     """Return how many bytes all cells have."""
-    return _sum(frame, pl.all().str.len_bytes().sum())
-
-
-def _only_quotes(frame: pl.DataFrame, text: bytes) -> int:
-    """Return how many cells of a text are empty text, or quotes and nothing else."""
-    count = _sum(frame, (pl.all().str.len_bytes() == 0).sum())
-    if re.search(b'"""', text):
-        begins = pl.all().str.starts_with('"')
-        count += _sum(frame, pl.all().filter(begins).str.contains('^"+$').sum())
-    return count
-
-
-def _sum(frame: pl.DataFrame, counts: pl.Expr) -> int:
-    return sum(frame.lazy().select(counts).collect().row(0))
+    return sum(frame.lazy().select(pl.all().str.len_bytes().sum()).collect().row(0))
 
 
 def _quoted(cell: re.Match[bytes]) -> bytes:
