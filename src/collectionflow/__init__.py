@@ -35,6 +35,6 @@ __all__ = [
     "warn",
 ]
 
-# What Dagster, Pandera and Polars are made of lives as long as the process. Now Python need not look
+# What Dagster, Pandera and Polars are made of lives as long as the process. Python need not look
 # through it for garbage again and again, which took each process 0.3 to 0.4 s of CPU time.
 gc.freeze()
