@@ -195,6 +195,64 @@ def test_a_table_has_the_types_that_a_query_has(url: str) -> None:
     assert rows == [(1, "1.50", "A", "a", date(2020, 2, 29), moment, 2)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "dtype", "expected"),
+    [
+        ("numeric(5,2)", "999.99, -0.01, NULL, 1.5", pl.Decimal(5, 2), "999.99 -0.01 None 1.50"),
+        ("numeric(5,2)", "-999.99", pl.Decimal(38, 2), "-999.99"),
+        ("numeric(18,18)", f"0.{'9' * 18}", pl.Decimal(18, 18), f"0.{'9' * 18}"),
+        ("numeric(18)", "-" + "9" * 18, pl.Decimal(18, 0), "-" + "9" * 18),
+    ],
+)
+def test_a_decimal_of_up_to_18_digits_arrives_as_one(
+    url: str, kind: str, values: str, dtype: Any, expected: str
+) -> None:
+    execute(
+        url,
+        f"CREATE TABLE sizes AS SELECT v::{kind} AS height FROM unnest(ARRAY[{values}]) v",
+        "CREATE VIEW shown AS SELECT * FROM sizes",
+    )
+    for table in ("sizes", "shown"):
+        frame = DatabaseSource(url=url).harvest(table, schema(height=dtype))
+        assert frame.collect_schema()["height"] == dtype
+        assert [str(height) for height in frame.collect()["height"]] == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [
+        ("numeric", pl.Decimal(9, 2)),
+        ("numeric(19,2)", pl.Decimal(19, 2)),
+        ("numeric(9,2)", pl.Decimal(8, 2)),
+        ("numeric(9,3)", pl.Decimal(9, 2)),
+        ("numeric(9,2)", pl.Float64),
+        ("float8", pl.Decimal(9, 2)),
+    ],
+)
+def test_any_other_decimal_arrives_as_text(url: str, kind: str, dtype: Any) -> None:
+    execute(url, f"CREATE TABLE sizes AS SELECT 1.125::{kind} AS height")
+    ((height,),) = harvested(url, "sizes", height=dtype)
+    assert height in {"1.125", "1.13"}
+
+
+def test_a_decimal_that_is_no_number_stops_the_harvest(url: str) -> None:
+    execute(
+        url,
+        "CREATE TABLE sizes (height numeric(5,2), weight numeric(5,2))",
+        "INSERT INTO sizes VALUES (1, 2), (1, 'NaN')",
+    )
+    with pytest.raises(SourceError, match="the columns 'height', 'weight' has 'NaN'.* as text in"):
+        harvested(url, "sizes", height=pl.Decimal(5, 2), weight=pl.Decimal(5, 2))
+    assert harvested(url, "sizes", weight=pl.String) == [("2.00",), ("NaN",)]
+
+
+def test_changes_are_told_by_whole_decimals_too(url: str) -> None:
+    execute(url, "CREATE TABLE edits AS SELECT 1 AS id, 3.50::numeric(9,2) AS version")
+    dialect = dialect_of(url)
+    _, version = DatabaseSource(url=url)._relation(dialect, "edits").columns
+    assert dialect.since(version, 2) == "t.\"version\" >= '2'"
+
+
 def test_views_and_other_schemas_are_tables_too(url: str) -> None:
     execute(
         url,

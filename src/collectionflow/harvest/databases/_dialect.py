@@ -135,7 +135,7 @@ class Dialect(ABC):
     def since(self, column: Column, moment: date | int) -> str | None:
         """Return SQL for rows whose column is at or after a moment, None where it has none."""
         known = self.numbers if isinstance(moment, int) else self.times
-        if column.type not in known:
+        if column.type.partition("(")[0] not in known:
             return None
         return f"{self.column(column)} >= {self.literal(column, str(moment))}"
 
