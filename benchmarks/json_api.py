@@ -59,8 +59,6 @@ def arguments() -> argparse.Namespace:
 
 def ours(url: str, folder: Path) -> None:
     """Harvest through storage: checked against a contract, written and published."""
-    import pandera.polars as pa
-    import polars as pl
     from upath import UPath
 
     from collectionflow.contract import contract_of
@@ -69,6 +67,26 @@ def ours(url: str, folder: Path) -> None:
     from collectionflow.notes import Notes
     from collectionflow.storage.publication import Terms, publish_frame
     from collectionflow.storage.versions import StoredTable
+
+    source = JsonApiSource(
+        base_url=url,
+        records="objects",
+        total="total",
+        paging=PageNumbers(),
+        in_flight=IN_FLIGHT,
+    )
+    contract = contract_of(objects_schema())
+    notes = Notes()
+    frame = source.scan("objects", contract, notes)
+    table = StoredTable(base=UPath(folder / "ours"), name="objects")
+    publication = publish_frame(frame, table, Terms(contract=contract))
+    assert publication.measurement.rows == notes.harvests[0].expected
+
+
+def objects_schema() -> Any:
+    """Return what an object has, as a project declares it."""
+    import pandera.polars as pa
+    import polars as pl
 
     maker = {"id": pl.Int64, "role": pl.String, "name": pl.String, "gender": pl.String}
     sizes = pl.Struct({"height": pl.Float64, "width": pl.Float64})
@@ -94,18 +112,7 @@ def ours(url: str, folder: Path) -> None:
         )
         tags: pl.List = pa.Field(dtype_kwargs={"inner": pl.String})
 
-    source = JsonApiSource(
-        base_url=url,
-        records="objects",
-        total="total",
-        paging=PageNumbers(),
-        in_flight=IN_FLIGHT,
-    )
-    notes = Notes()
-    frame = source.scan("objects", contract_of(Objects), notes)
-    table = StoredTable(base=UPath(folder / "ours"), name="objects")
-    publication = publish_frame(frame, table, Terms(contract=contract_of(Objects)))
-    assert publication.measurement.rows == notes.harvests[0].expected
+    return Objects
 
 
 def fetch(url: str, _folder: Path) -> None:

@@ -25,6 +25,39 @@ def terms() -> pl.LazyFrame:
     return pl.LazyFrame(rows, schema=columns, orient="row")
 
 
+@pytest.fixture
+def links() -> pl.LazyFrame:
+    return pl.LazyFrame(
+        {
+            "ConXrefID": [51, 50, 52, 53],
+            "ObjectID": [8, 8, 7, 8],
+            "ConstituentID": [1, 2, 2, 2],
+            "RoleID": [1, 19, 102, 19],
+            "DisplayOrder": [2, 1, 1, 3],
+            "Displayed": [1, 1, 1, 0],
+            "Prefix": ["Artist:", "NULL", "Copy after:", "Sitter:"],
+            "Suffix": ["NULL", " (Fictive Persona) ", "NULL", "NULL"],
+        }
+    )
+
+
+@pytest.fixture
+def constituents() -> pl.LazyFrame:
+    return pl.LazyFrame(
+        {
+            "constituent_id": [1, 2],
+            "name": ["Ruth Lockwood", "Ida Kettering"],
+            "sort_name": ["Lockwood, Ruth", "Kettering, Ida"],
+            "is_institution": [False, False],
+            "is_placeholder": [False, False],
+            "life_dates": ["born 1971", None],
+            "begin_year": [1971, None],
+            "end_year": [None, None],
+        },
+        schema_overrides={"begin_year": pl.Int32, "end_year": pl.Int32},
+    )
+
+
 def test_fields_are_the_steps_below_distinction_each_once(terms: pl.LazyFrame) -> None:
     assert_frame_equal(
         people.fields(terms),
@@ -38,32 +71,9 @@ def test_two_genders_are_no_gender(terms: pl.LazyFrame) -> None:
     )
 
 
-def test_links_become_people_in_display_order(terms: pl.LazyFrame) -> None:
-    links = pl.LazyFrame(
-        {
-            "ConXrefID": [51, 50, 52, 53],
-            "ObjectID": [8, 8, 7, 8],
-            "ConstituentID": [1, 2, 2, 2],
-            "RoleID": [1, 19, 102, 19],
-            "DisplayOrder": [2, 1, 1, 3],
-            "Displayed": [1, 1, 1, 0],
-            "Prefix": ["Artist:", "NULL", "Copy after:", "Sitter:"],
-            "Suffix": ["NULL", " (Fictive Persona) ", "NULL", "NULL"],
-        }
-    )
-    constituents = pl.LazyFrame(
-        {
-            "constituent_id": [1, 2],
-            "name": ["Ruth Lockwood", "Ida Kettering"],
-            "sort_name": ["Lockwood, Ruth", "Kettering, Ida"],
-            "is_institution": [False, False],
-            "is_placeholder": [False, False],
-            "life_dates": ["born 1971", None],
-            "begin_year": [1971, None],
-            "end_year": [None, None],
-        },
-        schema_overrides={"begin_year": pl.Int32, "end_year": pl.Int32},
-    )
+def test_links_become_people_in_display_order(
+    links: pl.LazyFrame, constituents: pl.LazyFrame, terms: pl.LazyFrame
+) -> None:
     expected = pl.LazyFrame(
         {
             "link_id": [52, 50, 51],
