@@ -10,7 +10,7 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from collectionflow import SourceError
@@ -23,17 +23,6 @@ Fill = Callable[..., DatabaseSource]
 class Objects(pa.DataFrameModel):
     id: str
     title: str = pa.Field(nullable=True)
-
-
-def schema(**columns: Any) -> Any:
-    """Return a Pandera schema of nullable columns."""
-    fields = {name: pa.Column(dtype, nullable=True) for name, dtype in columns.items()}
-    built = pa.DataFrameSchema(fields, name="Rows", coerce=True)
-
-    class Rows:
-        to_schema = staticmethod(lambda: built)
-
-    return Rows
 
 
 @pytest.fixture(params=["adbc", "python"])
@@ -66,14 +55,14 @@ def fill(tmp_path: Path, driver: str) -> Fill:
 
 def test_cells_of_any_type_are_their_text(fill: Fill) -> None:
     source = fill(
-        (1, None), ("007", ""), (2.5, "é"), (0.30000000000000004, b"abc"), (1e300, "a\x00b")
+        (1, None), ("007", ""), (2.5, "é"), (0.30000000000000004, b"abc"), (1e21, "a\x00b")
     )
     assert source.harvest("objects", Objects).collect().rows() == [
         ("1", None),
         ("007", ""),
         ("2.5", "é"),
         ("0.30000000000000004", "abc"),
-        ("1.0e+300", "a\x00b"),
+        ("1.0e+21", "a\x00b"),
     ]
 
 
@@ -87,7 +76,9 @@ def test_a_null_in_every_first_row_changes_nothing(fill: Fill) -> None:
 TYPED = "id INTEGER, weight REAL, title VARCHAR(20), picture BLOB, price NUMERIC"
 
 
-def test_numbers_and_bytes_are_such_where_their_column_was_declared_so(fill: Fill) -> None:
+def test_numbers_and_bytes_are_such_where_their_column_was_declared_so(
+    fill: Fill, schema: Any
+) -> None:
     source = fill(
         (2**63 - 1, 0.1, "é", b"\x00\xff", 1.50), (None, None, None, None, None), columns=TYPED
     )
@@ -103,7 +94,7 @@ def test_numbers_and_bytes_are_such_where_their_column_was_declared_so(fill: Fil
     assert frame.collect().rows() == [(2**63 - 1, 0.1, "é", b"\x00\xff", "1.5"), (None,) * 5]
 
 
-def test_numbers_are_text_where_the_contract_says_something_else(fill: Fill) -> None:
+def test_numbers_are_text_where_the_contract_says_something_else(fill: Fill, schema: Any) -> None:
     source = fill((7, 0.1, "a", b"b", 2), columns=TYPED)
     wanted = {"id": pl.Int32, "weight": pl.String, "price": pl.Int64}
     assert source.harvest("objects", schema(**wanted)).collect().rows() == [("7", "0.1", "2")]
@@ -119,7 +110,7 @@ def test_numbers_are_text_where_the_contract_says_something_else(fill: Fill) -> 
     ],
 )
 def test_a_cell_that_is_not_what_its_column_was_declared_for_stops_the_harvest(
-    fill: Fill, *, rows_before: int, column: str, dtype: Any, cell: object, kind: str
+    fill: Fill, schema: Any, *, rows_before: int, column: str, dtype: Any, cell: object, kind: str
 ) -> None:
     place = ["id", "weight"].index(column)
     odd = [1, 1.0]
@@ -136,6 +127,7 @@ def test_a_cell_that_is_not_what_its_column_was_declared_for_stops_the_harvest(
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
 )
+@example(cells=[1.7976931348623025e308, 4.9e-324, -1.101590086861659e105, float("inf"), -0.0])
 @given(
     cells=st.lists(
         st.none()
@@ -146,7 +138,7 @@ def test_a_cell_that_is_not_what_its_column_was_declared_for_stops_the_harvest(
     )
 )
 def test_no_cell_loses_anything_on_its_way_to_text(
-    cells: list[Any], tmp_path: Path, driver: str
+    cells: list[Any], tmp_path: Path, driver: str, schema: Any
 ) -> None:
     path = tmp_path / "any.db"
     path.unlink(missing_ok=True)
@@ -168,7 +160,7 @@ def test_tables_says_where_the_names_differ(fill: Fill) -> None:
     assert renamed.harvest("objects", Objects).collect().rows() == [("1", "a")]
 
 
-def test_views_and_generated_columns_are_read(fill: Fill, tmp_path: Path) -> None:
+def test_views_and_generated_columns_are_read(fill: Fill, tmp_path: Path, schema: Any) -> None:
     source = fill((1, "a"), (2, "b"), columns="id, title, twice AS (id * 2)")
     with closing(sqlite3.connect(tmp_path / "tms.db")) as connection, connection:
         connection.execute("CREATE VIEW late AS SELECT * FROM objects WHERE id > 1")
@@ -234,7 +226,7 @@ def test_what_is_no_database_is_told(tmp_path: Path) -> None:
         DatabaseSource(url=f"sqlite:///{tmp_path}/tms.db").harvest("objects", Objects)
 
 
-def test_text_that_is_no_text_stops_the_harvest(fill: Fill) -> None:
+def test_text_that_is_no_text_stops_the_harvest(fill: Fill, schema: Any) -> None:
     source = fill((1, "a"), (2, b"\xff\xfe"))
     with pytest.raises(SourceError, match=r"not UTF-8|Could not decode to UTF-8"):
         source.harvest("objects", Objects).collect()
