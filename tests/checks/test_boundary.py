@@ -16,6 +16,7 @@ from collectionflow.checks._check import make_check
 from collectionflow.checks._look import Look
 from collectionflow.notes import current_notes
 from collectionflow.storage import gate
+from collectionflow.storage.engines import polars
 
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 Check = Callable[..., Any]
@@ -113,8 +114,9 @@ def test_what_the_gate_counted_is_not_counted_again(
     check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes: list[int] = []
-    once = gate._pass
-    monkeypatch.setattr(gate, "_pass", lambda table, *rest: passes.append(1) or once(table, *rest))
+    once = gate.one_pass
+    for module in (gate, polars):
+        monkeypatch.setattr(module, "one_pass", lambda *given: passes.append(1) or once(*given))
     objects = asset_of(GOOD.with_columns(title=pl.Series(["P1", "Hat"])))
     checks = boundary_checks(
         [objects], complete(objects, "title", at_least=0.5), row_count(objects, at_least=1)
@@ -133,11 +135,11 @@ def test_all_rules_of_a_table_that_nobody_counted_share_one_pass(
     for path in tmp_path.glob("tables/.collectionflow/measured/**/*.json"):
         path.unlink()
     passes: list[tuple[gate.Rule, ...]] = []
-    once = gate._pass
+    once = gate.one_pass
     monkeypatch.setattr(
         gate,
-        "_pass",
-        lambda table, schema, rules: passes.append(rules) or once(table, schema, rules),
+        "one_pass",
+        lambda table, rules=(): passes.append(tuple(rules)) or once(table, passes[-1]),
     )
     found = check(objects, *boundary_checks([objects]), selection=_checks_of("objects"))
     assert found.failed == {"title_must_start_with"}
