@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pandera.polars as pa
 import polars as pl
 import pytest
 from sqlalchemy import exc
@@ -35,22 +34,7 @@ def url(tmp_path: Path) -> str:
     return f"sqlite+pysqlite:///{tmp_path}/tms.db"
 
 
-def schema(**columns: Any) -> Any:
-    """Return a Pandera schema of nullable columns."""
-    fields = {name: pa.Column(dtype, nullable=True) for name, dtype in columns.items()}
-    built = pa.DataFrameSchema(fields, name="Rows", coerce=True)
-
-    class Rows:
-        to_schema = staticmethod(lambda: built)
-
-    return Rows
-
-
-def harvested(url: str, table: str, **columns: Any) -> list[tuple[Any, ...]]:
-    return DatabaseSource(url=url).harvest(table, schema(**columns)).collect().rows()
-
-
-def test_values_arrive_as_what_they_are_or_as_text(url: str) -> None:
+def test_values_arrive_as_what_they_are_or_as_text(url: str, harvested: Any) -> None:
     columns = {
         "id": pl.Int64,
         "it's %": pl.String,
@@ -67,7 +51,9 @@ def test_values_arrive_as_what_they_are_or_as_text(url: str) -> None:
     assert harvested(url, "objects", id=pl.String, picture=pl.String)[0] == ("1", "0x00ff")
 
 
-def test_views_queries_and_qualified_names_are_tables_too(url: str) -> None:
+def test_views_queries_and_qualified_names_are_tables_too(
+    url: str, schema: Any, harvested: Any
+) -> None:
     assert harvested(url, "later", id=pl.Int64) == [(2,)]
     assert harvested(url, "main.later", id=pl.Int64) == [(2,)]
     queries = {"n": "SELECT count(*) AS n, '50 % :x' AS t FROM objects -- all\n;"}
@@ -78,7 +64,7 @@ def test_views_queries_and_qualified_names_are_tables_too(url: str) -> None:
 
 
 def test_a_value_that_is_not_what_its_column_says_stops_the_harvest(
-    url: str, tmp_path: Path
+    url: str, tmp_path: Path, harvested: Any
 ) -> None:
     with closing(sqlite3.connect(tmp_path / "tms.db")) as connection, connection:
         connection.execute("UPDATE objects SET weight = 'heavy'")
@@ -131,7 +117,7 @@ def test_what_changed_is_compared_as_the_database_writes_it(url: str) -> None:
     assert dialect.equals(Column(name="it's", type="str"), "it's") == "t.\"it's\" = 'it''s'"
 
 
-def test_what_is_missing_is_told(url: str) -> None:
+def test_what_is_missing_is_told(url: str, schema: Any, harvested: Any) -> None:
     with pytest.raises(SourceError, match=r"no table 'object'.*Is 'object' now 'objects'"):
         harvested(url, "object", id=pl.Int64)
     with pytest.raises(
