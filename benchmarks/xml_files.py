@@ -146,7 +146,7 @@ def imports(_folder: str) -> None:
     """Load what ours loads."""
     import pandera.polars  # noqa: F401 (to load it is all)
 
-    import collectionflow.harvest._xml
+    import collectionflow.harvest._xml_records
     import collectionflow.harvest.xml  # noqa: F401
 
 

@@ -16,6 +16,7 @@ import pandera.typing.polars
 import polars as pl
 import pytest
 from dagster_polars import PolarsParquetIOManager
+from lxml import etree  # ty: ignore[missing-module-member]
 from pandera.api.checks import Check
 from pandera.api.polars.types import PolarsData
 from pandera.backends.polars.register import register_polars_backends
@@ -407,3 +408,73 @@ def test_a_hash_does_not_tell_zeros_and_nans_apart_but_null_from_empty() -> None
     assert hashes([float("nan"), -float("nan")], pl.Float64) == 1
     assert hashes([None, [], [None]], pl.List(pl.Int64)) == 3
     assert hashes([None, {"a": None}], pl.Struct({"a": pl.Int64})) == 2
+
+
+STYLESHEET = """<x:stylesheet version="1.0" xmlns:x="http://www.w3.org/1999/XSL/Transform"
+  xmlns:own="urn:own"><x:output method="text" encoding="UTF-8"/>
+  <x:template match="/"><x:for-each select="own:records()"><x:value-of select="../@id"/>
+  </x:for-each></x:template></x:stylesheet>"""
+
+
+def test_an_extension_of_xslt_returns_elements_where_they_lie() -> None:
+    """A copy would have no parent."""
+    records = list(etree.fromstring("<r id='1'><a/><a/></r>"))
+    extensions = {("urn:own", "records"): lambda _context: records}
+    transform = etree.XSLT(etree.fromstring(STYLESHEET), extensions=extensions)
+    assert bytes(transform(etree.Element("none"))) == b"11"
+    records.clear()
+    assert bytes(transform(etree.Element("none"))) == b""
+
+
+def test_control_characters_of_html_stay_in_a_stylesheet_and_in_its_text() -> None:
+    text = etree.HTML("<p>\x01\x02\x03\x04\x1f</p>")[0][0]
+    assert text.text == "\x01\x02\x03\x04\x1f"
+    sheet = etree.fromstring(STYLESHEET)
+    text.tag = "{http://www.w3.org/1999/XSL/Transform}text"
+    sheet[1][0].append(text)
+    records = list(etree.fromstring("<r id='&lt;'><a/></r>"))
+    extensions = {("urn:own", "records"): lambda _context: records}
+    transform = etree.XSLT(sheet, extensions=extensions)
+    assert bytes(transform(etree.Element("none"))) == b"<\x01\x02\x03\x04\x1f"
+
+
+@pytest.mark.parametrize("place", ["<r>{}</r>", "<r a='{}'/>", "<r><![CDATA[{}]]></r>"])
+@pytest.mark.parametrize("control", ["\x01", "\x02", "\x03", "\x04", "&#1;", "&#x4;"])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_xml_has_no_control_characters(place: str, control: str, version: str) -> None:
+    text = f"<?xml version='{version}'?>{place.format(control)}"
+    if "CDATA" in place and control.startswith("&"):
+        assert etree.fromstring(text).text == control
+        return
+    with pytest.raises(etree.XMLSyntaxError):
+        etree.fromstring(text)
+
+
+def test_an_instruction_before_the_root_leads_to_the_root_while_it_is_parsed() -> None:
+    parser = etree.XMLPullParser(events=("pi",))
+    parser.feed("<?mark?><r><a/>")
+    ((_, mark),) = parser.read_events()
+    assert mark.getroottree().getroot().tag == "r"
+    assert [each.tag for each in mark.getroottree().getroot()] == ["a"]
+    parser.feed("<b/></r>")
+    assert [each.tag for each in mark.getroottree().getroot()] == ["a", "b"]
+    assert parser.close() is mark.getroottree().getroot()
+
+
+def test_elements_that_have_ended_may_be_dropped_while_their_parent_is_parsed() -> None:
+    parser = etree.XMLPullParser(events=("pi",))
+    parser.feed("<?mark?><r><a/><a/><b>1")
+    ((_, mark),) = parser.read_events()
+    root = mark.getroottree().getroot()
+    del root[:-1]
+    parser.feed("2</b><c/></r>")
+    assert etree.tostring(parser.close()) == b"<r><b>12</b><c/></r>"
+
+
+def test_an_undeclared_entity_is_no_more_than_a_warning_where_there_is_a_dtd_elsewhere() -> None:
+    parser = etree.XMLPullParser(events=("pi",), resolve_entities=False, no_network=True)
+    parser.feed("<!DOCTYPE r SYSTEM 'none.dtd'><r a='&m;'/>")
+    parser.close()
+    (entry,) = parser.feed_error_log
+    assert entry.type == etree.ErrorTypes.WAR_UNDECLARED_ENTITY
+    assert entry.level < etree.ErrorLevels.ERROR

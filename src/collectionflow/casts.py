@@ -59,6 +59,28 @@ def cast_rules(contract: Contract, present: Mapping[str, pl.DataType]) -> tuple[
     )
 
 
+def strictly_cast(values: pl.Series, wanted: pl.DataType) -> tuple[pl.Series, pl.Series]:
+    """Return values in another type by the same casts, and which of them that type cannot hold.
+
+    Sources use it for what is inside of lists and records, which storage does not cast.
+
+    Examples:
+        >>> import polars as pl
+        >>> from collectionflow.casts import strictly_cast
+        >>> found, is_refused = strictly_cast(pl.Series(["1984", " ", "1.5"]), pl.Int64())
+        >>> found.to_list(), is_refused.to_list()
+        ([1984, None, None], [False, False, True])
+    """
+    name, present = "value", values.dtype
+    source = _source(name, present)
+    is_possible = _can_cast(present, wanted)
+    found = _cast(name, present, wanted) if is_possible else pl.lit(None, wanted)
+    is_refused = found.is_null() & source.is_not_null()
+    table = values.alias(name).to_frame()
+    cast = table.select(found.alias(name), is_refused.alias("is_refused"))
+    return cast[name].alias(values.name), cast["is_refused"]
+
+
 def moment(name: str, present: pl.DataType) -> pl.Expr:
     """Return a date, a time or ISO 8601 text as a time in UTC; what has no time zone is in UTC.
 

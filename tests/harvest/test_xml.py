@@ -16,15 +16,9 @@ from lxml import etree  # ty: ignore[missing-module-member]
 from collectionflow import Frame, SourceError
 from collectionflow.contract import Contract, contract_of
 from collectionflow.harvest import TableSource
-from collectionflow.harvest._xml import (
-    CHUNK_BYTES,
-    Malformed,
-    RecordPath,
-    complete_records,
-    parsed,
-    records_of,
-)
-from collectionflow.harvest._xml_fields import fields_of
+from collectionflow.harvest._xml import Malformed, RecordPath, parsed
+from collectionflow.harvest._xml_fields import Extraction, fields_of
+from collectionflow.harvest._xml_records import PIECE_BYTES, complete_records, records_of
 from collectionflow.harvest._xml_values import XmlFrames
 from collectionflow.harvest.xml import XmlRecords, XmlSource
 from collectionflow.notes import Notes
@@ -158,7 +152,7 @@ def test_an_asset_stores_xml_cast_by_its_contract(tmp_path: Path, run: Callable[
     source = XmlSource(directory=folder, records={"objects": mapping(".")})
     made = run(objects, resources={"exports": source})
     assert made.stored("objects").rows() == [(7,), (8,)]
-    assert made.metadata("objects")["source"] == "objects.xml (XML)"
+    assert made.metadata("objects")["source"].startswith("objects.xml (XML; 27 bytes, ")
     assert made.metadata("objects")["records_received"] == 2
 
 
@@ -333,6 +327,33 @@ def test_values_inside_of_lists_are_cast_strictly(tmp_path: Path) -> None:
         harvested(tmp_path, "<r><a/><a/><a><b>1</b><b>1.5</b></a></r>", Sizes, mapping("b"))
 
 
+def test_a_type_that_no_text_can_become_is_refused_inside_of_lists(tmp_path: Path) -> None:
+    class Times(pa.DataFrameModel):
+        value: pl.List(pl.Duration("us"))
+
+        class Config:
+            coerce = True
+
+    assert harvested(tmp_path, "<r><a/></r>", Times, mapping("b")).rows() == [([],)]
+    with pytest.raises(SourceError, match=r"record 1 of 'objects.xml' is 'P1D', which is no Durat"):
+        harvested(tmp_path, "<r><a><b>P1D</b></a></r>", Times, mapping("b"))
+
+
+def test_records_without_any_text_are_rows() -> None:
+    class Nothing(pa.DataFrameModel):
+        value: pl.List(pl.String)
+
+    contract = contract_of(Nothing)
+    fields = fields_of("objects", contract, {"value": "b"}, {}, Notes())
+    frames = XmlFrames(table="objects", fields=fields, contract=contract)
+    frames.add(b"", 0)
+    assert not frames.is_due()
+    records = list(etree.fromstring("<r><a/><a><b/></a></r>"))
+    frames.add(Extraction(fields, {}).text(records), 2)
+    frames.add(b"", 0)
+    assert frames.take().rows() == [([],), ([""],)]
+
+
 def test_without_coerce_what_is_inside_stays_text(tmp_path: Path) -> None:
     class Sizes(pa.DataFrameModel):
         value: pl.List(pl.Int64)
@@ -435,7 +456,7 @@ def test_several_files_are_one_table_and_errors_name_the_file(tmp_path: Path) ->
     frame = source.scan("objects", contract_of(Texts), notes)
     assert frame.collect()["value"].to_list() == ["1", "2", "3"]
     assert frame.head(2).collect()["value"].to_list() == ["1", "2"]
-    assert notes.harvests[0].source == "3 XML files"
+    assert notes.harvests[0].source.startswith("3 files, a.xml to c.xml (the first: a.xml (XML; ")
     folder_of(tmp_path, b="<r><a>2</a><a>1<?p?>2</a></r>")
     again = source.model_copy(update={"files": {"single": "?.xml"}})
     with pytest.raises(SourceError, match=r"record 2 of 'b.xml' has 2 values: '1', '2'"):
@@ -448,9 +469,9 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     source = XmlSource(directory=folder, records=records, files={"out": "../x.xml"})
     with pytest.raises(SourceError, match=r"no table 'object'. There is: .*Is 'object' now 'objec"):
         source.scan("object", contract_of(Texts), Notes())
-    with pytest.raises(SourceError, match=r"no table 'works.xml'. There is: 'objects.xml'."):
+    with pytest.raises(SourceError, match=r"no table 'works'. There is: 'objects.xml'."):
         source.scan("works", contract_of(Texts), Notes())
-    with pytest.raises(SourceError, match=r"'../x.xml' does not lie in"):
+    with pytest.raises(SourceError, match=r"'../x.xml' does not lie in the folder"):
         source.scan("out", contract_of(Texts), Notes())
     nowhere = XmlSource(directory=f"{folder}/none", records=records)
     with pytest.raises(SourceError, match="There is no folder"):
@@ -599,7 +620,8 @@ def test_a_small_document_is_parsed_whole() -> None:
 def test_many_records_come_in_several_frames() -> None:
     record = b"<a>" + b"x" * 1_000 + b"</a>"
     text = b"<r>" + record * 10_000 + b"</r>"
-    frames = frames_of(pieces(text, CHUNK_BYTES), Texts, mapping("."))
+    frames = frames_of(iter([text]), Texts, mapping("."))
+    assert len(text) > PIECE_BYTES
     assert len(frames) > 1
     assert pl.concat(frames)["value"].str.len_bytes().sum() == 10_000_000
 

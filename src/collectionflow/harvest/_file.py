@@ -1,6 +1,6 @@
 """One file of a harvest, and what its format makes of it: what all formats share."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -85,6 +85,14 @@ class Reading:
     form: str
     schema: Mapping[str, pl.DataType]
     batches: Callable[[list[str]], Iterator[pl.DataFrame]]
+
+
+def described(files: Sequence[File], form: str) -> str:
+    """Return what is read, for the ledger and the asset's page."""
+    first = files[0].described(form)
+    if len(files) == 1:
+        return first
+    return f"{len(files):,} files, {files[0].name} to {files[-1].name} (the first: {first})"
 
 
 def _size(count: float) -> str:

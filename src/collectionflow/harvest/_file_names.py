@@ -1,6 +1,6 @@
 """Which files a table is: by its name, by the name that the configuration gives, or a pattern."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
@@ -84,27 +84,33 @@ def check_name(name: str, where: str) -> None:
         raise SourceError(message)
 
 
-def check_format(name: str, where: str) -> None:
-    """Refuse a file of a kind that is not read here.
+def check_format(name: str, where: str, formats: Collection[str] = FORMATS) -> None:
+    """Refuse a file of a kind that is not read here, which is the end of its name.
 
     Raises:
         SourceError: with the kinds that are.
     """
-    if not _is_known(name):
+    if not _is_known(name, formats):
         message = (
             f"'{name}' in '{where}' is of a kind that is not read here. A file's name ends in "
-            f"{', '.join(FORMATS)} or {_ZIP}; each may be packed: .csv.gz."
+            f"{', '.join(formats)} or {_ZIP}; each may be packed: {next(iter(formats))}.gz."
         )
         raise SourceError(message)
 
 
-def find_files(table: str, name: str, present: Sequence[str], where: str) -> list[str]:
+def find_files(
+    table: str,
+    name: str,
+    present: Sequence[str],
+    where: str,
+    formats: Collection[str] = FORMATS,
+) -> list[str]:
     """Return the files that a table is, in the order of their names.
 
     Raises:
         SourceError: where there is none, or more than one fits a name that is no pattern.
     """
-    known = [each for each in present if _is_known(each)]
+    known = [each for each in present if _is_known(each, formats)]
     found = [each for each in known if name in {each, _stem(each)}]
     if len(found) > 1:
         names = " and ".join(sorted(found))
@@ -116,18 +122,21 @@ def find_files(table: str, name: str, present: Sequence[str], where: str) -> lis
     return found
 
 
-def find_members(name: str | None, present: Sequence[str], where: str) -> list[str]:
+def find_members(
+    name: str | None, present: Sequence[str], where: str, formats: Collection[str] = FORMATS
+) -> list[str]:
     """Return the members of a zip archive that a table is: those named, or the only one there is.
 
     Raises:
         SourceError: where there is none, or it is not known which.
     """
-    known = [each for each in present if _is_known(each) and not is_zip(each) and _is_own(each)]
+    known = [each for each in present if suffix_of(each) in formats and _is_own(each)]
     if name is None:
         if len(known) == 1:
             return known
         there = quoted(known) or "no file that is read here"
-        message = f"{where} has {there}. Say which one in `files`: 'archive.zip!name.csv'."
+        example = f"'archive.zip!name{next(iter(formats))}'"
+        message = f"{where} has {there}. Say which one in `files`: {example}."
         raise SourceError(message)
     found = [each for each in known if each == name]
     found = found or [each for each in known if PurePosixPath(each).name == name]
@@ -137,8 +146,8 @@ def find_members(name: str | None, present: Sequence[str], where: str) -> list[s
     return found
 
 
-def _is_known(name: str) -> bool:
-    return suffix_of(name) in FORMATS or is_zip(name)
+def _is_known(name: str, formats: Collection[str]) -> bool:
+    return suffix_of(name) in formats or is_zip(name)
 
 
 def _is_own(member: str) -> bool:

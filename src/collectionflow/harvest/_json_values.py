@@ -11,8 +11,7 @@ import polars as pl
 from msgspec import Raw
 from polars.datatypes import DataTypeClass
 
-from collectionflow.casts import cast_rules, casts
-from collectionflow.contract import Contract
+from collectionflow.casts import strictly_cast
 from collectionflow.harvest._json import Record, has_single_keys, scalar
 
 T = TypeVar("T")
@@ -277,19 +276,8 @@ def _texts(cells: Sequence[Raw]) -> pl.Series:
 
 def _cast(texts: pl.Series, dtype: pl.DataType) -> pl.Series:
     """Return text in another type by the strict casts of storage."""
-    name = "value"
-    frame = texts.alias(name).to_frame()
-    contract = Contract(
-        name=name,
-        dtypes={name: dtype},
-        required=frozenset({name}),
-        coerced=frozenset({name}),
-        rules=(),
-        key=(),
-    )
-    found = frame.select(casts(contract, frame.schema)[name].alias(name)).to_series()
-    fails = [each.fails for each in cast_rules(contract, frame.schema)]
-    if frame.select(pl.any_horizontal(fails).any()).item():
+    found, is_refused = strictly_cast(texts, dtype)
+    if is_refused.any():
         message = f"A text is no {dtype}."
         raise ValueError(message)
     return found

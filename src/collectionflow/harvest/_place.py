@@ -1,20 +1,58 @@
 """Where the files of a folder are: on this machine, or elsewhere and fetched from there."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from collectionflow.errors import SourceError
+from collectionflow.harvest._archive import members
+from collectionflow.harvest._file import File
+from collectionflow.harvest._file_names import (
+    FORMATS,
+    Address,
+    check_format,
+    check_name,
+    find_files,
+    find_members,
+    is_gzip,
+    is_zip,
+    suffix_of,
+)
+from collectionflow.harvest.credentials import Credentials
 from collectionflow.ledger import Harvest
 from collectionflow.notes import Notes
 
 if TYPE_CHECKING:
     from collectionflow.harvest._fetch import Downloads, Remote
-    from collectionflow.harvest.folder import FolderSource
+
+
+class Folder(Protocol):
+    """What a source of files says of its folder."""
+
+    @property
+    def directory(self) -> str:
+        """The path or URL."""
+        ...
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """File by table."""
+        ...
+
+    @property
+    def storage_options(self) -> Mapping[str, Any]:
+        """How to reach it, as fsspec takes it."""
+        ...
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """Who asks a web server."""
+        ...
 
 
 @dataclass
@@ -88,7 +126,7 @@ class RemoteFolder(Place):
         self.downloads.close()
 
 
-def place_of(source: "FolderSource", table: str, notes: Notes) -> Place:
+def place_of(source: Folder, table: str, notes: Notes) -> Place:
     """Return where the files of a source are.
 
     Raises:
@@ -102,7 +140,40 @@ def place_of(source: "FolderSource", table: str, notes: Notes) -> Place:
     return _remote(source, scheme, table, notes)
 
 
-def _remote(source: "FolderSource", scheme: str, table: str, notes: Notes) -> RemoteFolder:
+def files_of(
+    place: Place, table: str, address: Address, formats: Collection[str] = FORMATS
+) -> Iterator[File]:
+    """Yield the files that a table is, members of archives among them.
+
+    Raises:
+        SourceError: where there is none, it is not known which, or it is of no such format.
+        SourceUnavailable: where what lies elsewhere does not come.
+    """
+    check_name(address.file, place.where)
+    present = place.names()
+    if present is None:
+        check_format(address.file, place.where, formats)
+        names = [address.file]
+    else:
+        names = find_files(table, address.file, present, place.where, formats)
+    for name in names:
+        locate = partial(place.locate, name)
+        if not is_zip(name):
+            packing = "gz" if is_gzip(name) else None
+            yield File(name=name, suffix=suffix_of(name), locate=locate, packing=packing)
+            continue
+        there = members(locate(), f"'{name}'")
+        for member in find_members(address.member, there, f"'{name}'", formats):
+            yield File(
+                name=f"{name}!{member}",
+                suffix=suffix_of(member),
+                locate=locate,
+                packing="zip",
+                member=member,
+            )
+
+
+def _remote(source: Folder, scheme: str, table: str, notes: Notes) -> RemoteFolder:
     from collectionflow.harvest._fetch import Downloads
     from collectionflow.harvest._spool import spool_folder
     from collectionflow.storage.parquet import _resolved

@@ -4,18 +4,21 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import Final
 
 import polars as pl
 
-from collectionflow.casts import cast_rules, casts
+from collectionflow.casts import strictly_cast
 from collectionflow.contract import Contract
 from collectionflow.errors import SourceError
 from collectionflow.harvest._source import quoted
-from collectionflow.harvest._xml_fields import Field, every
+from collectionflow.harvest._xml_fields import (
+    RECORD_END,
+    Field,
+    every,
+    field_end,
+    value_start,
+)
 from collectionflow.notes import Notes
-
-_UNESCAPED: Final = {"&lt;": "<", "&gt;": ">", "&#13;": "\r", "&amp;": "&"}
 
 
 @dataclass(kw_only=True)
@@ -29,7 +32,7 @@ class XmlFrames:
     fields: Sequence[Field]
     contract: Contract
     _documents: list[tuple[int, str]] = dataclass_field(default_factory=list)
-    _texts: list[str] = dataclass_field(default_factory=list)
+    _texts: list[bytes] = dataclass_field(default_factory=list)
     _added: int = 0
     _taken: int = 0
     _found: set[str] = dataclass_field(default_factory=set)
@@ -38,14 +41,15 @@ class XmlFrames:
         """Begin a document: errors name it and number its records."""
         self._documents.append((self._added, where))
 
-    def add(self, text: str, records: int) -> None:
+    def add(self, text: bytes, records: int) -> None:
         """Add the marked text of some records."""
-        self._texts.append(text)
-        self._added += records
+        if records:
+            self._texts.append(text)
+            self._added += records
 
-    def is_due(self, characters: int = 1) -> bool:
+    def is_due(self, least_bytes: int = 1) -> bool:
         """Return whether so much text waits to be taken."""
-        return sum(map(len, self._texts)) >= characters
+        return sum(map(len, self._texts)) >= least_bytes
 
     def take(self) -> pl.DataFrame:
         """Return the records that were added, in the fields' source types.
@@ -53,9 +57,9 @@ class XmlFrames:
         Raises:
             SourceError: where a field that has one value has several, or one that cannot be.
         """
-        cells = pl.Series(self._texts, dtype=pl.String).str.strip_suffix("<r/>")
+        texts = pl.Series(self._texts, dtype=pl.Binary).cast(pl.String)
         self._texts = []
-        records = cells.str.split("<r/>").explode()
+        records = texts.str.strip_suffix(RECORD_END).str.split(RECORD_END).explode()
         rows = pl.int_range(self._taken, self._taken + len(records), eager=True)
         frame = pl.DataFrame(self._columns(records, self.fields, rows, 0))
         self._taken += len(records)
@@ -81,7 +85,7 @@ class XmlFrames:
     def _columns(
         self, cells: pl.Series, fields: Sequence[Field], rows: pl.Series, level: int
     ) -> list[pl.Series]:
-        parts = cells.str.split_exact(f"<f{level}/>", len(fields))
+        parts = cells.str.split_exact(field_end(level), len(fields))
         return [
             self._column(parts.struct.field(f"field_{index}"), each, rows, level)
             for index, each in enumerate(fields)
@@ -89,56 +93,49 @@ class XmlFrames:
 
     def _column(self, cells: pl.Series, each: Field, rows: pl.Series, level: int) -> pl.Series:
         """Return one field of all records, or of all records that are nested at one place."""
-        mark = f"<i{level}/>"
-        is_there = cells.str.starts_with(mark).fill_null(value=False)
-        if is_there.any():
-            self._found.add(each.name)
+        mark = value_start(level)
         if each.is_many:
             # Before the first mark there is nothing.
             lists = cells.str.split(mark).list.slice(1)
             counts = lists.list.len().fill_null(0)
-            items = lists.filter(is_there).explode()
+            items = lists.filter(counts > 0).explode()
+            self._note(each, items)
+            if not each.fields and not each.is_cast:
+                return lists.alias(each.column)
             found = self._values(items, each, _repeated(rows, counts), level)
             return _regrouped(found, counts).alias(each.column)
-        values = cells.str.strip_prefix(mark)
+        values = _where(cells != "", cells.str.strip_prefix(mark))
         if values.str.contains(mark, literal=True).any():
             raise self._several(values, mark, each, rows)
-        found = self._values(_where(is_there, values), each, rows, level)
-        return found.alias(each.column)
+        self._note(each, values)
+        return self._values(values, each, rows, level).alias(each.column)
+
+    def _note(self, each: Field, values: pl.Series) -> None:
+        if values.null_count() < len(values):
+            self._found.add(each.name)
 
     def _values(self, items: pl.Series, each: Field, rows: pl.Series, level: int) -> pl.Series:
         if each.fields:
             columns = self._columns(items, each.fields, rows, level + 1)
             return _where(items.is_not_null(), pl.DataFrame(columns).to_struct())
-        texts = _unescaped(items)
-        return self._cast(texts, each, rows) if each.is_cast else texts
+        return self._cast(items, each, rows) if each.is_cast else items
 
     def _cast(self, texts: pl.Series, each: Field, rows: pl.Series) -> pl.Series:
         """Cast values inside of lists and records strictly; storage casts flat columns only."""
-        frame = texts.alias(each.name).to_frame()
-        inner = Contract(
-            name=self.contract.name,
-            dtypes={each.name: each.dtype},
-            required=frozenset({each.name}),
-            coerced=frozenset({each.name}),
-            rules=(),
-            key=(),
-        )
-        fails = [rule.fails for rule in cast_rules(inner, frame.schema)]
-        refused = frame.select(pl.any_horizontal(fails)).to_series()
-        if refused.any():
-            row, value = rows.filter(refused)[0], texts.filter(refused)[0]
+        found, is_refused = strictly_cast(texts, each.dtype)
+        if is_refused.any():
+            row, value = rows.filter(is_refused)[0], texts.filter(is_refused)[0]
             message = (
                 f"{self._place(each, row)} is '{value}', which is no {each.dtype}. Ask the source "
                 f"to mend it, or make it text in {self.contract.name} and mend it in clean."
             )
             raise SourceError(message)
-        return frame.select(casts(inner, frame.schema)[each.name]).to_series()
+        return found
 
     def _several(self, cells: pl.Series, mark: str, each: Field, rows: pl.Series) -> SourceError:
         index = cells.str.contains(mark, literal=True).arg_max() or 0
         values = cells[index].split(mark)
-        shown = "" if each.fields else f": {quoted(_unescaped(pl.Series(values[:5])).to_list())}"
+        shown = "" if each.fields else f": {quoted(values[:5])}"
         what = "records" if each.fields else "values"
         inner = "Struct" if each.fields else each.dtype
         return SourceError(
@@ -151,12 +148,6 @@ class XmlFrames:
         index = bisect_right(self._documents, row, key=lambda document: document[0]) - 1
         first, where = self._documents[index]
         return f"Field '{each.name}' of record {row - first + 1:,} of {where}"
-
-
-def _unescaped(texts: pl.Series) -> pl.Series:
-    if not texts.str.contains("&", literal=True).any():
-        return texts
-    return texts.str.replace_many(_UNESCAPED)
 
 
 def _repeated(rows: pl.Series, counts: pl.Series) -> pl.Series:

@@ -1,7 +1,6 @@
 """A folder of files, each a table: CSV, Excel, JSON and Parquet, here or elsewhere."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -10,20 +9,9 @@ from pydantic import Field
 
 from collectionflow.contract import Contract
 from collectionflow.errors import SourceError
-from collectionflow.harvest._archive import members
-from collectionflow.harvest._file import File, Reading, Request
-from collectionflow.harvest._file_names import (
-    FORMATS,
-    Address,
-    check_format,
-    check_name,
-    find_files,
-    find_members,
-    is_gzip,
-    is_zip,
-    suffix_of,
-)
-from collectionflow.harvest._place import Place, place_of
+from collectionflow.harvest._file import File, Reading, Request, described
+from collectionflow.harvest._file_names import FORMATS, Address
+from collectionflow.harvest._place import files_of, place_of
 from collectionflow.harvest._source import TableSource
 from collectionflow.harvest._stream import stream
 from collectionflow.harvest.credentials import Credentials
@@ -118,8 +106,9 @@ class FolderSource(TableSource):
             fields=self.fields,
         )
         with place.kept():
-            readings = [_reading(file, request) for file in _files(table, address, place)]
-            place.harvest.source = _shown(readings)
+            readings = [_reading(file, request) for file in files_of(place, table, address)]
+            files = [reading.file for reading in readings]
+            place.harvest.source = described(files, readings[0].form)
         schema = _common(readings, contract)
 
         def batches(wanted: list[str]) -> Iterator[pl.DataFrame]:
@@ -129,31 +118,6 @@ class FolderSource(TableSource):
             place.close()
 
         return stream(schema, batches, place.harvest)
-
-
-def _files(table: str, address: Address, place: Place) -> Iterator[File]:
-    """Yield the files that a table is, members of archives among them."""
-    check_name(address.file, place.where)
-    present = place.names()
-    if present is None:
-        check_format(address.file, place.where)
-        names = [address.file]
-    else:
-        names = find_files(table, address.file, present, place.where)
-    for name in names:
-        locate = partial(place.locate, name)
-        if not is_zip(name):
-            packing = "gz" if is_gzip(name) else None
-            yield File(name=name, suffix=suffix_of(name), locate=locate, packing=packing)
-            continue
-        for member in find_members(address.member, members(locate(), f"'{name}'"), f"'{name}'"):
-            yield File(
-                name=f"{name}!{member}",
-                suffix=suffix_of(member),
-                locate=locate,
-                packing="zip",
-                member=member,
-            )
 
 
 def _reading(file: File, request: Request) -> Reading:
@@ -187,12 +151,3 @@ def _frames(
     absent = [pl.lit(None, schema[name]).alias(name) for name in wanted if name not in there]
     for frame in reading.batches(there):
         yield frame.with_columns(absent).select(wanted) if absent else frame
-
-
-def _shown(readings: list[Reading]) -> str:
-    """Return what is read, for the ledger and the asset's page."""
-    first = readings[0]
-    if len(readings) == 1:
-        return first.file.described(first.form)
-    names = f"{first.file.name} to {readings[-1].file.name}"
-    return f"{len(readings):,} files, {names} (the first: {first.file.described(first.form)})"
