@@ -41,6 +41,6 @@ docs: setup ## Build the documentation into site/
 	$(UV) run --locked mkdocs build --strict
 
 bench: setup ## Run the benchmarks: all of them, which takes hours, or ONLY="shell csv_files"
-	@for each in $(or $(ONLY),$(BENCHMARKS)); do $(UV) run --locked --isolated --no-default-groups --group bench python benchmarks/$$each.py || exit 1; done
+	@for each in $(or $(ONLY),$(BENCHMARKS)); do UV_COMPILE_BYTECODE=1 $(UV) run --locked --isolated --no-default-groups --group bench python benchmarks/$$each.py || exit 1; done
 
 .PHONY: help setup demo ui test lint docs bench

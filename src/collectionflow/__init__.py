@@ -1,7 +1,6 @@
 """Production data pipelines for museums, libraries and archives, on Dagster and Polars."""
 
-import gc
-
+from collectionflow._imports import settle
 from collectionflow.buckets import in_buckets
 from collectionflow.errors import (
     CollectionflowError,
@@ -35,6 +34,4 @@ __all__ = [
     "warn",
 ]
 
-# What Dagster, Pandera and Polars are made of lives as long as the process. Python need not look
-# through it for garbage again and again, which took each process 0.3 to 0.4 s of CPU time.
-gc.freeze()
+settle()
