@@ -168,6 +168,12 @@ class Dialect(ABC):
         return " ".join(told.split())[:500].rstrip(".")
 
 
+def is_passing(error: Exception, lost: re.Pattern[str], never: re.Pattern[str]) -> bool:
+    """Whether what an error says is a fault that passes, and none of those that never do."""
+    told = str(error)
+    return bool(lost.search(told)) and not never.search(told)
+
+
 def holds(wanted: pl.DataType, native: pl.DataType) -> bool:
     """Whether each value of `native` is one of `wanted`: the same type, or a wider integer."""
     if not (native.is_integer() and wanted.is_integer()):

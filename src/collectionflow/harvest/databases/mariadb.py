@@ -21,9 +21,9 @@ from collectionflow.harvest.databases._dialect import (
     Session,
     Table,
     driver,
+    is_passing,
 )
 
-_DRIVER: Final = "connectorx"
 _PORT: Final = 3306
 _CONNECT_SECONDS: Final = 30.0
 _BATCH_ROWS: Final = 20_000
@@ -51,6 +51,7 @@ LEFT JOIN information_schema.key_column_usage k
  AND k.table_name = c.table_name AND k.column_name = c.column_name
 WHERE c.table_schema = {schema} AND c.table_name = {name}
 """
+_TEXT: Final = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
 _BINARY: Final = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
 _PLACES: Final = frozenset(
     {
@@ -87,17 +88,13 @@ class MariaDB(Dialect):
         "bigint": pl.Int64(),
         "bigint unsigned": pl.UInt64(),
         "double": pl.Float64(),
-        "char": pl.String(),
-        "varchar": pl.String(),
-        "tinytext": pl.String(),
-        "text": pl.String(),
-        "mediumtext": pl.String(),
-        "longtext": pl.String(),
+        **dict.fromkeys(_TEXT, pl.String()),
+        **dict.fromkeys(_BINARY, pl.Binary()),
         "date": pl.Date(),
         "datetime": pl.Datetime("us"),
         # What arrives is in the session's zone, which is UTC.
         "timestamp": pl.Datetime("us", "UTC"),
-    } | dict.fromkeys(_BINARY, pl.Binary())
+    }
     times: ClassVar[frozenset[str]] = frozenset({"date", "datetime", "timestamp"})
     numbers: ClassVar[frozenset[str]] = frozenset(
         {
@@ -106,13 +103,12 @@ class MariaDB(Dialect):
             *("bigint unsigned", "decimal unsigned"),
         }
     )
-
     page_rows: ClassVar[int | None] = 100_000
 
     @contextmanager
     def connect(self) -> Generator[Session]:
         """Make sure that somebody listens: connectorx would try for half a minute."""
-        connectorx = driver(_DRIVER, "mariadb")
+        connectorx = driver("connectorx", "mariadb")
         address = (self.url.host or "localhost", self.url.port or _PORT)
         with closing(socket.create_connection(address, timeout=_CONNECT_SECONDS)):
             pass
@@ -167,10 +163,7 @@ class MariaDB(Dialect):
 
     def is_lost(self, error: Exception) -> bool:
         """Whether the server went away or could not be reached."""
-        told = str(error)
-        if isinstance(error, OSError):
-            return True
-        return bool(_LOST.search(told)) and not _NEVER.search(told)
+        return isinstance(error, OSError) or is_passing(error, _LOST, _NEVER)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from collectionflow.harvest.databases._arrow import arrow_errors, frame_of
-from collectionflow.harvest.databases._dialect import Schema, driver
+from collectionflow.harvest.databases._dialect import Schema, driver, is_passing
 
 _BATCH_ROWS: Final = 10_000
 _BATCH_BYTES: Final = 16 << 20
@@ -71,8 +71,7 @@ def read(connection: Any, sql: str, schema: Schema, longest: int) -> Iterator[pl
 
 def is_lost(error: Exception) -> bool:
     """Whether the connection was lost or could not be had, by the driver's SQLSTATE."""
-    told = str(error)
-    return bool(_LOST.search(told)) and not _NEVER.search(told)
+    return is_passing(error, _LOST, _NEVER)
 
 
 def errors() -> tuple[type[Exception], ...]:

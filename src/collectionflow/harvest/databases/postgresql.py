@@ -20,6 +20,7 @@ from collectionflow.harvest.databases._dialect import (
     Session,
     Table,
     driver,
+    is_passing,
 )
 
 _DRIVER: Final = "adbc_driver_postgresql.dbapi"
@@ -130,8 +131,7 @@ class PostgreSQL(Dialect):
 
     def is_lost(self, error: Exception) -> bool:
         """Whether libpq says so: it has no code for what happens before and between answers."""
-        told = str(error)
-        return bool(_LOST.search(told)) and not _NEVER.search(told)
+        return is_passing(error, _LOST, _NEVER)
 
 
 @dataclass(frozen=True)
