@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from collectionflow.errors import ProjectError, Refused, StopRun
 from collectionflow.output import JsonArrayTarget, NdjsonTarget
-from collectionflow.output._json_writer import JsonWriter
+from collectionflow.output._json_writer import JsonWriter, Written, write
 from collectionflow.output._target import Terms
 from collectionflow.storage.drop_guard import DropGuard
 
@@ -214,11 +214,19 @@ def test_what_json_cannot_say_is_told(tmp_path: Path) -> None:
     ]
 
 
-def test_a_full_disk_is_an_error() -> None:
-    with Path("/dev/full").open("wb", buffering=0) as file:
-        writer = JsonWriter(file, is_array=False, is_gzip=False)
-        with pytest.raises(OSError, match="No space left"):
-            pl.LazyFrame({"id": range(100_000)}).sink_ndjson(writer)
+@pytest.mark.parametrize("is_array", [False, True])
+def test_a_full_disk_is_an_error(*, is_array: bool) -> None:
+    with pytest.raises(OSError, match="No space left"):
+        write(numbered(0, 100_000), Path("/dev/full"), is_array=is_array, is_gzip=False)
+
+
+def test_size_and_checksum_are_of_the_whole_of_a_large_file(tmp_path: Path) -> None:
+    path = tmp_path / "objects.ndjson"
+    large = pl.LazyFrame({"text": ["é" * 2**20] * 20})
+    written = write(large, path, is_array=False, is_gzip=False)
+    whole = path.read_bytes()
+    assert len(whole) > 40_000_000
+    assert written == Written(bytes=len(whole), crc32=f"{zlib.crc32(whole):08x}")
 
 
 @settings(deadline=None)
@@ -239,7 +247,7 @@ def test_an_array_is_the_same_however_its_lines_arrive(
     writer.finish()
     array = gzip.decompress(file.getvalue()) if is_gzip else file.getvalue()
     assert array == b"[\n" + b",\n".join(documents) + (b"\n" if documents else b"") + b"]\n"
-    assert (writer.bytes, writer.crc32) == (len(array), f"{zlib.crc32(array):08x}")
+    assert writer.written == Written(bytes=len(array), crc32=f"{zlib.crc32(array):08x}")
     assert writer.writable()
 
 

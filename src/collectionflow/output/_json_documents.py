@@ -84,8 +84,8 @@ class NewFolder:
         return Listed(
             file=LIST,
             documents=documents_listed,
-            bytes=listing.bytes,
-            crc32=listing.crc32,
+            bytes=listing.written.bytes,
+            crc32=listing.written.crc32,
         )
 
     def link_unchanged(self) -> None:

@@ -4,7 +4,7 @@ import re
 import zlib
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -14,7 +14,7 @@ from collectionflow.errors import ProjectError, StopRun
 from collectionflow.output._json_index import Listed, index_of, listed_in, read_index
 from collectionflow.output._json_losses import Losses
 from collectionflow.output._json_values import json_values
-from collectionflow.output._json_writer import writing
+from collectionflow.output._json_writer import write
 from collectionflow.output._target import Terms, check_drop
 from collectionflow.storage import _files
 
@@ -66,15 +66,15 @@ def publish_file(place: DocumentFile, frame: pl.LazyFrame, terms: Terms) -> dict
     schema = frame.collect_schema()
     losses = Losses(schema)
     with _files.staged(place.base, place.suffix) as partial:
-        with writing(partial, is_array=place.is_array, is_gzip=place.is_gzip) as writer:
-            losses.watched(frame).select(json_values(schema)).sink_ndjson(cast("IO[bytes]", writer))
+        documents = losses.watched(frame).select(json_values(schema))
+        written = write(documents, partial, is_array=place.is_array, is_gzip=place.is_gzip)
         losses.tell(place.name, terms.warn)
         size = partial.stat().st_size
         now = Listed(
-            file=f"{place.name}-{writer.crc32}{place.suffix}",
+            file=f"{place.name}-{written.crc32}{place.suffix}",
             documents=losses.rows,
-            bytes=writer.bytes,
-            crc32=writer.crc32,
+            bytes=written.bytes,
+            crc32=written.crc32,
         )
         with _files.publishing(place.base):
             before = published(place.name, place.index, terms)
