@@ -27,22 +27,25 @@ _DAMAGE: Final = (zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile)
 _GZIP: Final = b"\x1f\x8b"
 
 
-def chunks(path: Path, packing: Packing, member: str, where: str) -> Iterator[bytes]:
-    """Yield the bytes of a file, unpacked, in pieces of some MB.
+def chunks(
+    path: Path, packing: Packing, member: str, where: str, chunk_bytes: int | None = None
+) -> Iterator[bytes]:
+    """Yield the bytes of a file, unpacked, in pieces of this size, or of some MB.
 
     Raises:
         SourceError: where the archive is damaged, is locked by a password, or unpacks to more
             than any real file does.
     """
+    size = chunk_bytes or CHUNK_BYTES
     if packing is None:
         with path.open("rb", buffering=0) as file:
-            while chunk := file.read(CHUNK_BYTES):
+            while chunk := file.read(size):
                 yield chunk
         return
     with _named_damage(where):
         opened = _opened_gzip if packing == "gz" else _opened_member
         with opened(path, member, where) as (packed, packed_bytes):
-            yield from _limited(packed, packed_bytes, where)
+            yield from _limited(packed, packed_bytes, where, size)
 
 
 def members(path: Path, where: str) -> list[str]:
@@ -96,10 +99,10 @@ def _opened_member(path: Path, member: str, _where: str) -> Generator[tuple[_Rea
         yield file, archive.getinfo(member).compress_size
 
 
-def _limited(file: _Readable, packed_bytes: int, where: str) -> Iterator[bytes]:
+def _limited(file: _Readable, packed_bytes: int, where: str, chunk_bytes: int) -> Iterator[bytes]:
     size = 0
     most = max(packed_bytes * MAX_RATIO, MIN_BOMB_BYTES)
-    while chunk := file.read(CHUNK_BYTES):
+    while chunk := file.read(chunk_bytes):
         size += len(chunk)
         if size > most:
             message = (

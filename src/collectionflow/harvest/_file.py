@@ -36,13 +36,13 @@ class File:
         """The file as errors name it."""
         return f"'{self.name}'"
 
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the file's bytes, unpacked, in pieces.
+    def chunks(self, chunk_bytes: int | None = None) -> Iterator[bytes]:
+        """Yield the file's bytes, unpacked, in pieces of this size, or of some MB.
 
         Raises:
             SourceError: where an archive is damaged, or unpacks to more than it should.
         """
-        return _archive.chunks(self.locate(), self.packing, self.member, self.where)
+        return _archive.chunks(self.locate(), self.packing, self.member, self.where, chunk_bytes)
 
     @contextmanager
     def on_disk(self) -> Generator[Path]:

@@ -11,7 +11,7 @@ from collectionflow.harvest._xml import Document, RecordPath
 from collectionflow.harvest._xml_fields import Extraction, Namespaces, every
 from collectionflow.harvest._xml_values import XmlFrames
 
-# So much is a tree at once: more leaves the processor's cache.
+# A good size for the pieces of a document: what is a tree at once stays in the processor's cache.
 PIECE_BYTES: Final = 1 << 18
 # So much extracted text becomes a frame at once.
 _FRAME_BYTES: Final = 4_000_000
@@ -61,8 +61,8 @@ def complete_records(
     """
     document = Document(where, path)
     kinds: set[tuple[int, str]] = set()
-    for piece in _pieces(chunks):
-        document.feed(piece)
+    for chunk in chunks:
+        document.feed(chunk)
         if document.root is None:
             continue
         found = _ended(document.root, path)
@@ -75,12 +75,6 @@ def complete_records(
         _drop_ended(document.root, path, kinds if keeps_outside else None)
     if found := path.within(document.close()):
         yield found
-
-
-def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    for chunk in chunks:
-        for start in range(0, len(chunk), PIECE_BYTES):
-            yield chunk[start : start + PIECE_BYTES]
 
 
 def _open(root: etree._Element, path: RecordPath) -> Iterator[etree._Element]:

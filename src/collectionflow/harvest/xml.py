@@ -108,7 +108,7 @@ class XmlSource(TableSource):
         """
         from collectionflow.harvest._xml import RecordPath
         from collectionflow.harvest._xml_fields import fields_of
-        from collectionflow.harvest._xml_records import records_of
+        from collectionflow.harvest._xml_records import PIECE_BYTES, records_of
         from collectionflow.harvest._xml_values import XmlFrames
 
         if table not in self.records:
@@ -124,7 +124,7 @@ class XmlSource(TableSource):
         def batches(wanted: list[str]) -> Iterator[pl.DataFrame]:
             frames = XmlFrames(table=table, fields=fields, contract=contract)
             with place.kept():
-                documents = ((file.where, file.chunks()) for file in files)
+                documents = ((file.where, file.chunks(PIECE_BYTES)) for file in files)
                 for frame in records_of(documents, record_path, frames, mapping.namespaces):
                     yield frame.select(wanted)
             place.close()
