@@ -165,7 +165,8 @@ def ours(url: str, table: str, folder: Path) -> None:
 
     from collectionflow.contract import contract_of
     from collectionflow.harvest import DatabaseSource
-    from collectionflow.storage.publication import Terms, publish_frame
+    from collectionflow.storage.publication import publish_frame
+    from collectionflow.storage.terms import Terms
     from collectionflow.storage.versions import StoredTable
 
     class Objects(pa.DataFrameModel):

@@ -65,7 +65,8 @@ def ours(url: str, folder: Path) -> None:
     from collectionflow.harvest.json_api import JsonApiSource
     from collectionflow.harvest.paging import PageNumbers
     from collectionflow.notes import Notes
-    from collectionflow.storage.publication import Terms, publish_frame
+    from collectionflow.storage.publication import publish_frame
+    from collectionflow.storage.terms import Terms
     from collectionflow.storage.versions import StoredTable
 
     source = JsonApiSource(

@@ -12,7 +12,8 @@ from upath import UPath
 
 from collectionflow import in_buckets
 from collectionflow.contract import contract_of
-from collectionflow.storage.publication import Terms, publish_frame
+from collectionflow.storage.publication import publish_frame
+from collectionflow.storage.terms import Terms
 from collectionflow.storage.versions import StoredTable
 
 TABLES = ("objects", "constituents", "links", "media", "terms")

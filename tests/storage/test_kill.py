@@ -17,7 +17,8 @@ from upath import UPath
 from collectionflow.contract import contract_of
 from collectionflow.notes import Notes
 from collectionflow.storage import _files
-from collectionflow.storage.publication import Terms, publish_frame
+from collectionflow.storage.publication import publish_frame
+from collectionflow.storage.terms import Terms
 from collectionflow.storage.versions import StoredTable, versions
 
 KILLS = {"file": 300, "parts": 60}

@@ -8,7 +8,8 @@ from upath import UPath
 
 from collectionflow.contract import Rule, contract_of
 from collectionflow.storage.measured import measured
-from collectionflow.storage.publication import Terms, publish_frame
+from collectionflow.storage.publication import publish_frame
+from collectionflow.storage.terms import Terms
 from collectionflow.storage.versions import StoredTable, rollback, versions
 
 

@@ -11,7 +11,8 @@ from upath import UPath
 
 from collectionflow import in_buckets
 from collectionflow.storage import _files
-from collectionflow.storage.publication import Terms, publish_frame
+from collectionflow.storage.publication import publish_frame
+from collectionflow.storage.terms import Terms
 from collectionflow.storage.versions import StoredTable, rollback, versions
 
 

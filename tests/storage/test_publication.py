@@ -14,7 +14,8 @@ from collectionflow.storage import _files
 from collectionflow.storage.drop_guard import DropGuard
 from collectionflow.storage.engines._engine import NESTED_ROW_GROUP_ROWS, ROW_GROUP_ROWS
 from collectionflow.storage.engines.polars import Polars
-from collectionflow.storage.publication import Publication, Terms, publish_frame
+from collectionflow.storage.publication import Publication, publish_frame
+from collectionflow.storage.terms import Terms
 from collectionflow.storage.versions import VERSION_KEY, StoredTable, versions
 
 

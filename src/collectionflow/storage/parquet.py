@@ -30,13 +30,15 @@ from collectionflow.storage._annotations import (
 )
 from collectionflow.storage._describe import publication_metadata, warnings_metadata
 from collectionflow.storage._read_ahead import limit_read_ahead
+from collectionflow.storage._refusal import missing_sentence
 from collectionflow.storage.drop_guard import guard_of, is_allowed
 from collectionflow.storage.engines._engine import Engine
 from collectionflow.storage.engines.polars import POLARS
 from collectionflow.storage.ledger import recorded
-from collectionflow.storage.publication import Terms, missing_sentence, publish_frame
+from collectionflow.storage.publication import publish_frame
 from collectionflow.storage.published import Published, PublishedTable
 from collectionflow.storage.quarantine import quarantine_of
+from collectionflow.storage.terms import Terms
 from collectionflow.storage.versions import StoredTable
 
 

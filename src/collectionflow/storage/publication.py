@@ -1,55 +1,27 @@
 """One publication: write a frame beside its table, judge it, and only then put it in place."""
 
-import json
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
-import dagster as dg
 import polars as pl
 from upath import UPath
 
-from collectionflow.casts import cast_rules, casts
 from collectionflow.contract import Contract
-from collectionflow.errors import Refused, StopRun
-from collectionflow.markdown import bullet_list, markdown_table
+from collectionflow.errors import StopRun
 from collectionflow.storage import _files
+from collectionflow.storage._refusal import refuse
+from collectionflow.storage._writing import conforming, write_whole, writing_of
 from collectionflow.storage.diff import row_changes
-from collectionflow.storage.drop_guard import ALLOW_TAG, DropGuard, drops
-from collectionflow.storage.engines._engine import Engine, UncastableError, Writing
-from collectionflow.storage.engines.polars import POLARS, Polars
+from collectionflow.storage.drop_guard import ALLOW_TAG, drops
 from collectionflow.storage.gate import Breach, Measurement, breaches, measure
 from collectionflow.storage.measured import keep_measured, measured
-from collectionflow.storage.merge import Merge, merged
-from collectionflow.storage.quarantine import Quarantine, split, with_quarantined
-from collectionflow.storage.versions import (
-    STATE_KEY,
-    VERSION_KEY,
-    StoredTable,
-    new_version,
-    publish,
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Terms:
-    """On which terms a table may be published."""
-
-    contract: Contract | None = None
-    engine: Engine = POLARS
-    guard: DropGuard = field(default_factory=DropGuard)
-    is_drop_allowed: bool = False
-    versions_kept: int = 3
-    warn: Callable[[str], None] = print
-    log: Callable[[str], None] = print
-    explain: Callable[[], Exception | None] = lambda: None
-    merge: Merge | None = None
-    state: Mapping[str, str] = field(default_factory=dict)
-    quarantine: Quarantine | None = None
-    source_columns: Sequence[str] = ()
+from collectionflow.storage.quarantine import split
+from collectionflow.storage.terms import Terms
+from collectionflow.storage.versions import StoredTable, new_version, publish
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +58,9 @@ def publish_frame(frame: Any, table: StoredTable, terms: Terms) -> Publication:
     """
     started = time.monotonic()
     version = new_version()
-    frame = _conforming(frame, table, terms)
+    frame = conforming(frame, table, terms)
     with _files.staged(table.base) as partial:
-        measurement = _write_whole(frame, partial, version, table, terms)
+        measurement = write_whole(frame, partial, version, table, terms)
         judged = _pass_gate(_files.written(partial), measurement, table, terms)
         with _without_quarantined(judged, version, table, terms) as rest:
             _refuse_empty(rest, table, terms)
@@ -131,93 +103,6 @@ def _publish(judged: _Judged, version: str, table: StoredTable, terms: Terms) ->
     )
 
 
-def _conforming(frame: Any, table: StoredTable, terms: Terms) -> Any:
-    """Refuse what can never conform, and tell or drop more columns, before anything is computed."""
-    contract = terms.contract
-    if contract is None:
-        return frame
-    present = terms.engine.describe(frame)
-    if missing := contract.missing(present):
-        _refuse_unwritten(table, contract, [missing_sentence(missing, present)])
-    will_be = dict(present) | {name: contract.dtypes[name] for name in casts(contract, present)}
-    if wrong := contract.wrong_types(will_be):
-        _refuse_unwritten(table, contract, wrong)
-    if unexpected := contract.unexpected(present):
-        sentence = f"Columns that {contract.name} does not name: {_quoted(unexpected)}."
-        if contract.extras == "stop":
-            _refuse_unwritten(table, contract, [sentence])
-        if contract.extras == "drop":
-            return terms.engine.select(frame, [name for name in contract.dtypes if name in present])
-        terms.warn(f"'{table.name}': {sentence}")
-    return frame
-
-
-def _write_whole(
-    frame: Any, partial: Path, version: str, table: StoredTable, terms: Terms
-) -> Measurement | None:
-    """Write the whole table, where the frame holds only changes together with what is published."""
-    if terms.merge is None:
-        return _write(frame, partial, version, table, terms)
-    with _files.staged(table.base) as changes:
-        _write(frame, changes, version, table, terms)
-        terms.log(f"'{table.name}': putting the changes into the published table.")
-        changed = _files.scan(UPath(_files.written(changes)))
-        whole = merged(with_quarantined(table), changed, _cast_kept(terms))
-        return POLARS.sink(whole, partial, _writing(version, table, terms))
-
-
-def _cast_kept(terms: Terms) -> Merge:
-    """Return the merge with its keys in the types that the table stores."""
-    merge = cast("Merge", terms.merge)
-    if terms.contract is None or merge.kept is None:
-        return merge
-    expressions = casts(terms.contract, merge.kept.collect_schema())
-    return replace(merge, kept=merge.kept.with_columns(**expressions))
-
-
-def _write(
-    frame: Any, partial: Path, version: str, table: StoredTable, terms: Terms
-) -> Measurement | None:
-    """Have the engine write the frame, in the contract's types, and in one file for a bucket.
-
-    Return what was counted on the way, None where that is still to be done.
-    """
-    writing = _writing(version, table, terms)
-    try:
-        if _casts_itself(frame, terms):
-            measurement = terms.engine.sink(frame, partial, writing)
-        else:
-            with _files.staged(table.base) as uncast:
-                terms.engine.sink(frame, uncast, writing.as_it_comes())
-                uncast_frame = _files.scan(UPath(_files.written(uncast)))
-                measurement = POLARS.sink(uncast_frame, partial, writing)
-    except UncastableError:
-        _refuse_casts(frame, partial, table, terms)
-    except pl.exceptions.PolarsError as error:
-        if better := terms.explain():
-            raise better from error
-        raise
-    if _files.written(partial) != partial and _files.local_path(table.base) is None:
-        # An object appears as a whole; a folder of objects would not.
-        POLARS.sink(_files.scan(UPath(_files.written(partial))), partial, writing.as_it_comes())
-        _files.remove(_files.parts_folder(partial))
-    return measurement
-
-
-def _casts_itself(frame: Any, terms: Terms) -> bool:
-    if terms.contract is None or isinstance(terms.engine, Polars):
-        return True
-    return not casts(terms.contract, terms.engine.describe(frame))
-
-
-def _writing(version: str, table: StoredTable, terms: Terms) -> Writing:
-    def metadata() -> dict[str, str]:
-        state = {STATE_KEY: json.dumps(terms.state)} if terms.state else {}
-        return {VERSION_KEY: version} | state
-
-    return Writing(table=table.name, contract=terms.contract, metadata=metadata, log=terms.log)
-
-
 def _pass_gate(
     path: Path, measurement: Measurement | None, table: StoredTable, terms: Terms
 ) -> _Judged:
@@ -227,13 +112,13 @@ def _pass_gate(
         return _Judged(path=path, measurement=measurement or measure(written))
     if wrong := contract.wrong_types(written.collect_schema()):
         # An engine stores some types as others, such as an interval as a number.
-        _refuse(path, table, f"breaks its contract {contract.name}", [], wrong)
+        refuse(path, table, f"breaks its contract {contract.name}", [], wrong)
     measurement = measurement or measure(written, contract.rules)
     stopping, warning = breaches(written, measurement, contract)
     for breach in warning:
         terms.warn(f"'{table.name}': {breach}")
     if stopping:
-        _refuse(path, table, f"breaks its contract {contract.name}", stopping)
+        refuse(path, table, f"breaks its contract {contract.name}", stopping)
     return _Judged(path=path, measurement=measurement, warning=warning)
 
 
@@ -248,14 +133,14 @@ def _without_quarantined(
         return
     contract = cast("Contract", terms.contract)
     written = _files.scan(UPath(judged.path))
-    with split(written, broken, table.base, _writing(version, table, terms)) as (kept, apart):
+    with split(written, broken, table.base, writing_of(version, table, terms)) as (kept, apart):
         rest = _files.scan(UPath(kept))
         measurement = measure(rest, contract.rules)
         rows = judged.measurement.rows - measurement.rows
         found = f"{rows:,} of {judged.measurement.rows:,} rows"
         if rows > terms.quarantine.max_share * judged.measurement.rows:
             most = f"{found} would be quarantined, more than {terms.quarantine.max_share:.1%}."
-            _refuse(judged.path, table, "has too many bad rows", judged.warning, [most])
+            refuse(judged.path, table, "has too many bad rows", judged.warning, [most])
         where = _files.location(table.quarantine)
         terms.warn(f"'{table.name}': {found} are not in it, but quarantined in '{where}'.")
         yield _Judged(
@@ -277,7 +162,7 @@ def _refuse_empty(judged: _Judged, table: StoredTable, terms: Terms) -> None:
             "It has no rows. Is the source empty, or only its header there? An asset that may be "
             "empty says so with metadata=drop_guard(allow_empty=True)."
         )
-        _refuse(judged.path, table, "is empty", [], [message])
+        refuse(judged.path, table, "is empty", [], [message])
     for name in measurement.filled:
         if measurement.rows and not measurement.filled[name]:
             terms.warn(f"'{table.name}': column '{name}' has no value in any row.")
@@ -305,7 +190,7 @@ def _pass_guard(
             f"If this is meant, let one run pass: run tag '{ALLOW_TAG}' with the asset's name, or "
             "`collectionflow run JOB --allow-drop ASSET`."
         )
-        _refuse(path, table, "lost too much since the published version", [], [*stops, advice])
+        refuse(path, table, "lost too much since the published version", [], [*stops, advice])
     for drop in lost:
         if drop.share >= terms.guard.warn:
             terms.warn(f"'{table.name}': {drop.text}")
@@ -318,60 +203,6 @@ def _measurement_of(published: pl.LazyFrame, table: StoredTable) -> Measurement:
     """Return what was counted when the table was published, or count it now."""
     kept = measured(table)
     return Measurement(rows=kept.rows, filled=kept.filled) if kept else measure(published)
-
-
-def _refuse_casts(frame: Any, partial: Path, table: StoredTable, terms: Terms) -> NoReturn:
-    """Say which values a cast refused, from the values as the source sent them."""
-    contract = cast("Contract", terms.contract)
-    _files.remove(_files.parts_folder(partial))
-    terms.engine.sink(frame, partial, _writing(new_version(), table, terms).as_it_comes())
-    path = _files.written(partial)
-    uncast = _files.scan(UPath(path))
-    measurement = measure(uncast, cast_rules(contract, uncast.collect_schema()))
-    stopping, _ = breaches(uncast, measurement, contract)
-    _refuse(path, table, f"breaks its contract {contract.name}", stopping)
-
-
-def _refuse_unwritten(table: StoredTable, contract: Contract, reasons: Sequence[str]) -> NoReturn:
-    message = _message(table, f"breaks its contract {contract.name}", reasons)
-    raise Refused(message)
-
-
-def _refuse(
-    path: Path,
-    table: StoredTable,
-    what: str,
-    found: Sequence[Breach],
-    reasons: Sequence[str] = (),
-) -> NoReturn:
-    _files.move(path, table.refused)
-    refused = _files.location(table.refused)
-    kept = f"The refused table is kept at '{refused}'."
-    message = _message(table, what, [*map(_with_examples, found), *reasons, kept])
-    examples = {each.rule: dg.MetadataValue.md(markdown_table(each.examples)) for each in found}
-    raise Refused(message, metadata=examples | {"refused table": dg.MetadataValue.path(refused)})
-
-
-def _message(table: StoredTable, what: str, reasons: Sequence[str]) -> str:
-    stays = (
-        "The last good version stays published."
-        if table.path.exists()
-        else "Nothing is published yet."
-    )
-    return f"'{table.name}' {what}. {stays}\n{bullet_list(reasons)}"
-
-
-def _with_examples(breach: Breach) -> str:
-    return f"{breach} The first:\n\n{markdown_table(breach.examples)}\n"
-
-
-def missing_sentence(missing: Sequence[str], present: Iterable[str]) -> str:
-    """Return which columns are missing, and which there are."""
-    return f"Columns missing: {_quoted(missing)}. There are: {_quoted(present)}."
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
 
 
 def _only_in(one: Measurement, other: Measurement) -> list[str]:

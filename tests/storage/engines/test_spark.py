@@ -31,7 +31,8 @@ from collectionflow.storage import _files
 from collectionflow.storage.engines._engine import NESTED_ROW_GROUP_ROWS
 from collectionflow.storage.engines.duckdb import DuckDB, Relation
 from collectionflow.storage.engines.spark import SparkCluster, SparkFrame
-from collectionflow.storage.publication import Terms, publish_frame
+from collectionflow.storage.publication import publish_frame
+from collectionflow.storage.terms import Terms
 from collectionflow.storage.versions import StoredTable, rollback, versions
 
 
