@@ -3,13 +3,13 @@ import pytest
 
 from collectionflow.errors import SourceError
 from collectionflow.harvest._json import (
-    CutOff,
     Record,
     decode_lines,
     decode_records,
     steps,
     value_at,
 )
+from collectionflow.harvest._json_faults import CutOff
 
 
 def raw(records: list[Record]) -> list[dict[str, bytes]]:

@@ -13,10 +13,11 @@ import polars as pl
 
 from collectionflow.contract import Contract
 from collectionflow.errors import SourceError
+from collectionflow.harvest._api_page import Fetched, Resource
 from collectionflow.harvest._http import Http
 from collectionflow.harvest._json_frames import JsonFrames
 from collectionflow.harvest._key_watch import KeyWatch
-from collectionflow.harvest._pages import ACCEPT, Changed, Fetched, Pages, Resource
+from collectionflow.harvest._pages import ACCEPT, Changed, Pages
 from collectionflow.harvest._source import quoted
 from collectionflow.harvest._spool import spooled
 from collectionflow.harvest.paging import SinglePage

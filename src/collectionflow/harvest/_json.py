@@ -1,35 +1,33 @@
-"""JSON bytes as records whose values are still their raw text: nothing is read, so nothing is lost.
+"""JSON bytes as records whose values are still their raw text: not read, and so not changed.
 
-What two readers would understand differently is refused here: a key that an object has twice, text
-that is no UTF-8, half a surrogate pair, NaN, and JSON that ends too early.
+What two readers would understand differently is refused: see `_json_faults`.
 """
 
-from collections import Counter
 from collections.abc import Sequence
-from itertools import chain
 from typing import Final, TypeAlias
 
-import jiter
 import msgspec
 from msgspec import Raw
 
 from collectionflow.errors import SourceError
+from collectionflow.harvest._json_faults import (
+    check_text,
+    double_key,
+    first_double_key,
+    has_single_keys,
+    json_fault,
+)
 from collectionflow.harvest._source import quoted
 
 Record: TypeAlias = dict[str, Raw]
 
 _BOM: Final = b"\xef\xbb\xbf"
-_SHOWN_CHARACTERS: Final = 80
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _object = msgspec.json.Decoder(Record)
 _objects = msgspec.json.Decoder(list[Record])
 _list = msgspec.json.Decoder(list[Raw])
 _string = msgspec.json.Decoder(str)
-
-
-class CutOff(SourceError):
-    """JSON that ends before it is complete. A server may send it whole when asked again."""
 
 
 def decode_records(body: bytes, path: str | None, where: str) -> list[Record]:
@@ -72,7 +70,7 @@ def decode_lines(body: bytes, where: str, first_line: int = 1) -> list[Record]:
         try:
             record = _object.decode(line)
         except _UNREADABLE as error:
-            raise _fault(line, f"Line {number} of {where}", "an object") from error
+            raise json_fault(line, f"Line {number} of {where}", "an object") from error
         check_text(line, f"Line {number} of {where}")
         if not has_single_keys(line, [record]):
             raise double_key(line, f"Line {number} of {where}")
@@ -131,7 +129,7 @@ class Document:
             raise self._no_records(text, path) from error
         if not has_single_keys(text, records):
             listed = _list.decode(text)
-            number = [_double_key(bytes(each)) is None for each in listed].index(False)
+            number = [first_double_key(bytes(each)) is None for each in listed].index(False)
             raise double_key(listed[number], f"Record {number + 1} of {where}")
         return records
 
@@ -144,14 +142,14 @@ class Document:
         try:
             found = _object.decode(value)
         except _UNREADABLE as error:
-            raise _fault(self._text, self._where, f"an object with '{step}'") from error
+            raise json_fault(self._text, self._where, f"an object with '{step}'") from error
         if not has_single_keys(value, [found]):
             raise double_key(value, self._where)
         return found
 
     def _no_records(self, text: Raw, path: str | None) -> SourceError:
         """Return why there is no list of objects: the document, the list, or one of its records."""
-        fault = _fault(
+        fault = json_fault(
             text, f"{self._where} at '{path}'" if path else self._where, "a list of objects"
         )
         if not is_list(text):
@@ -161,7 +159,7 @@ class Document:
         except _UNREADABLE:
             return fault
         faults = (
-            _fault(each, f"Record {number} of {self._where}", "an object")
+            json_fault(each, f"Record {number} of {self._where}", "an object")
             for number, each in enumerate(listed, 1)
             if not bytes(each).startswith(b"{")
         )
@@ -211,83 +209,3 @@ def scalar(value: Raw) -> str | None:
     if text == b"null":
         return None
     return _string.decode(text) if text.startswith(b'"') else str(text, "utf-8")
-
-
-def has_single_keys(text: bytes | Raw, objects: Sequence[Record]) -> bool:
-    """Return whether none of the objects that were decoded from `text` had a key twice.
-
-    A decoder keeps the last of two equal keys. Each key brings a colon, so where one was dropped,
-    the text has more colons than the keys and values that were kept. A colon that is escaped in a
-    key upsets that sum: there a slower reader decides.
-    """
-    whole = bytes(text)
-    shapes = Counter(map(tuple, objects))
-    has_colons = any(":" in key for shape in shapes for key in shape)
-    if has_colons and b"\\u003" in whole:
-        return _double_key(whole) is None
-    values = b"".join(chain.from_iterable(map(dict.values, objects)))
-    kept = sum(count * len(shape) for shape, count in shapes.items()) + values.count(b":")
-    if has_colons:
-        kept += sum(count * "".join(shape).count(":") for shape, count in shapes.items())
-    return whole.count(b":") == kept
-
-
-def double_key(text: bytes | Raw, where: str) -> SourceError:
-    """Return the error for text in which an object has a key twice."""
-    found = _lowered(_double_key(bytes(text)))
-    return SourceError(
-        f"{where} cannot be read safely: {found}. Which of the two values holds is not known. Ask "
-        "the source to mend it."
-    )
-
-
-def _double_key(text: bytes) -> ValueError | None:
-    try:
-        jiter.from_json(text, catch_duplicate_keys=True)
-    except ValueError as error:
-        return error
-    return None
-
-
-def check_text(body: bytes, where: str) -> None:
-    """Refuse bytes that are not UTF-8.
-
-    Raises:
-        CutOff: where only the last character is incomplete.
-        SourceError: where another byte is wrong.
-    """
-    try:
-        str(body, "utf-8")
-    except UnicodeDecodeError as error:
-        kind = CutOff if error.reason == "unexpected end of data" else SourceError
-        message = (
-            f"{where} is not UTF-8 at byte {error.start + 1:,} ({error.reason}), which JSON must "
-            "be. Ask the source to mend it."
-        )
-        raise kind(message) from None
-
-
-def excerpt(text: bytes | Raw) -> str:
-    """Return the start of a value, for an error."""
-    start = bytes(text)[: _SHOWN_CHARACTERS * 4].decode("utf-8", "replace").strip()
-    is_whole = len(bytes(text)) <= len(start.encode()) and len(start) <= _SHOWN_CHARACTERS
-    return start if is_whole else f"{start[:_SHOWN_CHARACTERS]}…"
-
-
-def _fault(text: bytes | Raw, where: str, expected: str) -> SourceError:
-    """Return what is wrong with text that could not be decoded as what was expected."""
-    try:
-        jiter.from_json(bytes(text), allow_inf_nan=False)
-    except ValueError as error:
-        if str(error).startswith("EOF"):
-            return CutOff(f"{where} is cut off: {_lowered(error)}.")
-        return SourceError(
-            f"{where} is not JSON that can be read: {_lowered(error)}. It begins with "
-            f"'{excerpt(text)}'."
-        )
-    return SourceError(f"{where} is '{excerpt(text)}', expected {expected}.")
-
-
-def _lowered(error: ValueError | None) -> str:
-    text = str(error)
-    return text if text.startswith("EOF") else text[:1].lower() + text[1:]

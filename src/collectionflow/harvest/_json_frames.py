@@ -9,7 +9,8 @@ import polars as pl
 
 from collectionflow.contract import Contract
 from collectionflow.errors import SourceError
-from collectionflow.harvest._json import Record, excerpt, steps
+from collectionflow.harvest._json import Record, steps
+from collectionflow.harvest._json_faults import excerpt
 from collectionflow.harvest._json_values import (
     Misfit,
     Path,

@@ -12,7 +12,8 @@ from msgspec import Raw
 from polars.datatypes import DataTypeClass
 
 from collectionflow.casts import strictly_cast
-from collectionflow.harvest._json import Record, has_single_keys, scalar
+from collectionflow.harvest._json import Record, scalar
+from collectionflow.harvest._json_faults import has_single_keys
 
 T = TypeVar("T")
 Path: TypeAlias = tuple[str, ...]

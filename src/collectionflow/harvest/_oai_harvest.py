@@ -11,9 +11,9 @@ import polars as pl
 
 from collectionflow.contract import Contract
 from collectionflow.errors import SourceError
-from collectionflow.harvest._http import Http, shown
+from collectionflow.harvest._http import Http
 from collectionflow.harvest._oai_frames import IDENTIFIER, Columns, OaiFrames
-from collectionflow.harvest._oai_lists import RecordList, Repository, Unsteady
+from collectionflow.harvest._oai_lists import RecordList, Unsteady
 from collectionflow.harvest._oai_pmh import (
     Identity,
     ListPage,
@@ -23,8 +23,10 @@ from collectionflow.harvest._oai_pmh import (
     identity_of,
     windows_of,
 )
+from collectionflow.harvest._oai_repository import Repository
 from collectionflow.harvest._spool import Page, Spool, spooled
 from collectionflow.harvest._stream import stream
+from collectionflow.harvest._url import shown
 from collectionflow.ledger import Harvest
 from collectionflow.notes import Notes
 from collectionflow.storage.current import current_table

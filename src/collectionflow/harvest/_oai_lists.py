@@ -8,23 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from zlib import compress, decompress
 
-import polars as pl
-from lxml import etree  # ty: ignore[missing-module-member]
-
-from collectionflow._patience import TransientError
 from collectionflow.errors import SourceError, SourceUnavailable
-from collectionflow.harvest._http import Http, shown
-from collectionflow.harvest._oai_pmh import (
-    ListPage,
-    Refusal,
-    Window,
-    answer_of,
-    page_of,
-    prefixes_of,
-)
-from collectionflow.harvest._source import quoted
+from collectionflow.harvest._oai_arrivals import Arrivals
+from collectionflow.harvest._oai_pmh import ListPage, Refusal, Window, answer_of, page_of
+from collectionflow.harvest._oai_repository import Repository
 from collectionflow.harvest._spool import Page, Spool
-from collectionflow.harvest._xml import Malformed
 from collectionflow.ledger import Harvest
 from collectionflow.notes import Notes
 
@@ -33,65 +21,10 @@ _ATTEMPTS: Final = 4
 _NOTHING: Final = "noRecordsMatch"
 _EXPIRED: Final = "badResumptionToken"
 _PAGES_A_MESSAGE: Final = 25
-_MOMENT: Final = "%Y-%m-%dT%H:%M:%S"
-_ADVICE: Final = {
-    "cannotDisseminateFormat": "Check the source's metadata_prefix.",
-    "noSetHierarchy": "Take the set out of the source's `sets`.",
-    "badArgument": "Check the source's metadata_prefix and `sets`.",
-    "badVerb": "Check the source's base_url.",
-}
 
 
 class Unsteady(SourceUnavailable):
     """The repository's lists do not hold together, so that what is spooled of them is of no use."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Repository:
-    """A repository that is asked."""
-
-    base_url: str
-    http: Http
-
-    @property
-    def where(self) -> str:
-        """How errors name it."""
-        return f"'{shown(self.base_url)}'"
-
-    def ask(self, **arguments: str) -> tuple[bytes, etree._Element]:
-        """Return an answer, and its root.
-
-        Raises:
-            Refusal: for an error of the protocol.
-            SourceUnavailable: where it answers nothing that can be read, again and again.
-        """
-
-        def read(body: bytes, _headers: Mapping[str, str]) -> tuple[bytes, etree._Element]:
-            try:
-                return body, answer_of(body, self.where)
-            except Malformed as error:
-                raise TransientError(str(error)) from error
-
-        found = self.http.get(self.base_url, read, parameters=arguments)
-        if found is None:
-            message = f"{self.where} answered 304 (not modified), which it was not asked."
-            raise SourceError(message)
-        return found
-
-    def explained(self, refusal: Refusal) -> SourceError:
-        """Return an error of the protocol as one that a registrar understands."""
-        advice = _ADVICE.get(refusal.code, "Ask the repository.")
-        if refusal.code == "cannotDisseminateFormat":
-            advice += self._offered()
-        said = self.http.without_secrets(refusal.message)[:200]
-        return SourceError(f"{self.where} answered '{refusal.code}': '{said}'. {advice}")
-
-    def _offered(self) -> str:
-        try:
-            _, root = self.ask(verb="ListMetadataFormats")
-        except Refusal:
-            return ""
-        return f" It offers: {quoted(prefixes_of(root))}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +54,11 @@ class RecordList:
     notes: Notes
     # The first page has what the harvest began with.
     first: int = 1
-    _seen: dict[int, pl.DataFrame] = field(default_factory=dict)
+    _arrivals: Arrivals = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with nobody."""
+        self._arrivals = Arrivals(self.repository.where)
 
     def pages(self) -> Iterator[ListPage]:
         """Fetch the whole list, then yield its pages with each record once, as it came last.
@@ -136,7 +73,7 @@ class RecordList:
             found = self._window(window, number)
             number = found[-1].number + 1
             numbers += [each.number for each in found if not each.is_expired]
-        lost = self._superseded(numbers)
+        lost = self._arrivals.superseded(numbers)
         for each in numbers:
             page = self._load(each).page
             dropped = lost.get(each, set())
@@ -164,9 +101,9 @@ class RecordList:
                 {"resumptionToken": token} if token else {**self.arguments, **window.arguments()}
             )
             fetched = self._page(number, query)
-            self._remember(fetched)
+            self._arrivals.add(number, fetched.page)
             if number % _PAGES_A_MESSAGE == 0:
-                so_far = sum(each.height for each in self._seen.values())
+                so_far = self._arrivals.count()
                 self.notes.log.info("%s: %s records so far.", self.repository.where, f"{so_far:,}")
             yield fetched
             token = fetched.page.token
@@ -189,8 +126,7 @@ class RecordList:
         sizes = [each.page.size for each in pages if each.page.size is not None]
         if not sizes or not self.is_size_exact:
             return None
-        came = pl.concat([self._seen[each.number] for each in pages])
-        unique = came.select(pl.struct("key", "check").n_unique()).item()
+        unique = self._arrivals.unique(each.number for each in pages)
         if unique >= min(sizes):
             return None
         return (
@@ -226,41 +162,3 @@ class RecordList:
             return _Fetched(number=number, page=page, is_expired=refusal == _EXPIRED)
         root = answer_of(decompress(spooled.body), self.repository.where)
         return _Fetched(number=number, page=page_of(root, self.verb), is_expired=False)
-
-    def _remember(self, fetched: _Fetched) -> None:
-        """Keep who is on a page, in 28 bytes for each record."""
-        identifiers = pl.Series(fetched.page.identifiers(), dtype=pl.String)
-        if (identifiers == "").any():
-            message = (
-                f"{self.repository.where} sent a record without an identifier, so it cannot be "
-                "told from others. Ask the repository."
-            )
-            raise SourceError(message)
-        # A day counts as its first moment.
-        stamps = pl.Series(fetched.page.datestamps(), dtype=pl.String) + "T00:00:00"
-        self._seen[fetched.number] = pl.DataFrame(
-            {
-                # Two hashes, since one of 64 bits may be that of two among millions.
-                "key": identifiers.hash(1),
-                "check": identifiers.hash(2),
-                "stamp": stamps.str.slice(0, 19).str.to_datetime(_MOMENT, strict=False),
-            }
-        )
-
-    def _superseded(self, numbers: Sequence[int]) -> dict[int, set[int]]:
-        """Return, by page, the rows of records that came again: the latest datestamp holds."""
-        pages = [
-            self._seen[number].with_columns(page=number).with_row_index("row") for number in numbers
-        ]
-        self._seen.clear()
-        who = ["key", "check"]
-        again = (
-            pl.concat(pages)
-            .filter(pl.struct(who).is_duplicated())
-            .sort(*who, "stamp", "page", "row", nulls_last=False)
-        )
-        lost = again.filter(pl.struct(who) == pl.struct(who).shift(-1))
-        found: dict[int, set[int]] = {}
-        for page, row in lost.select("page", "row").iter_rows():
-            found.setdefault(page, set()).add(row)
-        return found

@@ -10,54 +10,23 @@ from typing import Final, TypeVar, cast
 
 from collectionflow._patience import TransientError
 from collectionflow.errors import SourceError, SourceUnavailable
-from collectionflow.harvest._http import Http, resolved_link, shown
-from collectionflow.harvest._json import CutOff, Document, Record, scalar
+from collectionflow.harvest._api_page import Fetched, Following, Resource, page_of, records_of
+from collectionflow.harvest._http import Http
+from collectionflow.harvest._json import Document
+from collectionflow.harvest._json_faults import CutOff
 from collectionflow.harvest._spool import Page, Spool
 from collectionflow.harvest.paging import Answer, LinkedPaging, Next, NumberedPaging, Paging
 from collectionflow.ledger import Harvest
 
 T = TypeVar("T")
-Following = Callable[[Answer], Next | None]
 
 ACCEPT: Final = {"Accept": "application/json, */*;q=0.5"}
-_VALIDATORS: Final = ("ETag", "Last-Modified")
+# What a page says beside its body, which is spooled with it.
+_SPOOLED: Final = ("following", "total", "validators")
 
 
 class Changed(SourceUnavailable):
     """The source changed while it was read, so that what is spooled of it fits no longer."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Resource:
-    """What is harvested: where it is asked for, and where its answers have what is needed."""
-
-    base_url: str
-    url: str
-    parameters: Mapping[str, str]
-    records: str | None
-    total: str | None
-
-    @property
-    def name(self) -> str:
-        """The address as people may see it."""
-        return shown(self.url)
-
-    @property
-    def where(self) -> str:
-        """How errors name it."""
-        return f"'{self.name}'"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fetched:
-    """One page: its records, a mark that equal pages share, and what is to be known of it."""
-
-    number: int
-    records: list[Record]
-    mark: int
-    total: int | None
-    following: Next | None
-    validators: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +128,7 @@ class Pages:
 
     def _load(self, number: int) -> Fetched:
         page = self.spool.load(number)
-        records, mark = self._records(Document(page.body, self.resource.where))
+        records, mark = records_of(self.resource, Document(page.body, self.resource.where))
         return Fetched(number=number, records=records, mark=mark, **page.header)
 
     def _ask(self, number: int, query: Next, following: Following) -> tuple[Page, Fetched]:
@@ -168,17 +137,12 @@ class Pages:
         parameters = {} if isinstance(query, str) else {**resource.parameters, **query}
 
         def read(body: bytes, headers: Mapping[str, str]) -> tuple[Page, Fetched]:
+            answer = Answer(url=url, headers=headers, body=body)
             try:
-                document = Document(body, resource.where)
-                records, mark = self._records(document)
-                answer = Answer(url=url, headers=headers, body=body)
-                after = self._after(answer, following)
-                total = self._total(document, headers, is_first=number == 0)
+                found = page_of(resource, number, answer, following)
             except CutOff as error:
                 raise TransientError(str(error)) from error
-            kept = {name: headers[name] for name in _VALIDATORS if name in headers}
-            header = {"following": after, "total": total, "validators": kept}
-            found = Fetched(number=number, records=records, mark=mark, **header)
+            header = {name: getattr(found, name) for name in _SPOOLED}
             return Page(header=header, body=body), found
 
         found = self.http.get(url, read, parameters=parameters, headers=ACCEPT)
@@ -186,38 +150,6 @@ class Pages:
             message = f"{resource.where} answered 304 (not modified), which it was not asked."
             raise SourceError(message)
         return found
-
-    def _after(self, answer: Answer, following: Following) -> Next | None:
-        after = following(answer)
-        is_link = isinstance(after, str)
-        return resolved_link(after, answer.url, self.resource.base_url) if is_link else after
-
-    def _records(self, document: Document) -> tuple[list[Record], int]:
-        """Return the records of a page, and a mark that equal ones share."""
-        path = self.resource.records
-        records = document.records(path)
-        return records, hash(bytes(document.at(path) or b""))
-
-    def _total(
-        self, document: Document, headers: Mapping[str, str], *, is_first: bool
-    ) -> int | None:
-        """Return the source's own count: from a header, or from a path of the body."""
-        name = self.resource.total
-        if name is None:
-            return None
-        found = headers.get(name)
-        if found is None and not document.is_list():
-            value = document.at(name)
-            found = None if value is None else scalar(value)
-        if found is None and not is_first:
-            return None
-        if found is None or not found.isdecimal():
-            message = (
-                f"{self.resource.where} has no count at '{name}', neither in its body nor in a "
-                f"header, but {found!r}. Set `total` to where it is, or leave it out."
-            )
-            raise SourceError(message)
-        return int(found)
 
     def _repeated(self, first: int, number: int) -> str:
         return (

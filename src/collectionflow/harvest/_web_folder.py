@@ -10,7 +10,9 @@ from urllib.parse import quote, urlsplit
 from collectionflow._patience import TransientError
 from collectionflow.errors import SourceError
 from collectionflow.harvest._fetch import Partial, Version
-from collectionflow.harvest._http import Http, Response, shown
+from collectionflow.harvest._http import Http
+from collectionflow.harvest._http_answer import Response
+from collectionflow.harvest._url import shown
 from collectionflow.harvest.credentials import Credentials
 from collectionflow.ledger import Harvest
 from collectionflow.notes import Notes

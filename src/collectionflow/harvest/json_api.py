@@ -85,8 +85,8 @@ class JsonApiSource(TableSource):
                 changed while it was read.
         """
         from collectionflow.harvest._api_harvest import ApiHarvest
+        from collectionflow.harvest._api_page import Resource
         from collectionflow.harvest._json_frames import json_schema
-        from collectionflow.harvest._pages import Resource
         from collectionflow.harvest._spool import spool_folder
 
         resource = Resource(

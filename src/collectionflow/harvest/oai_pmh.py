@@ -72,10 +72,10 @@ class OaiPmhSource(TableSource):
             SourceUnavailable: where the repository does not answer, or its lists do not hold
                 together.
         """
-        from collectionflow.harvest._http import shown
         from collectionflow.harvest._oai_frames import columns_of
         from collectionflow.harvest._oai_harvest import OaiHarvest
         from collectionflow.harvest._spool import spool_folder
+        from collectionflow.harvest._url import shown
 
         if urlsplit(self.base_url).query:
             message = (
