@@ -42,11 +42,12 @@ def main() -> None:
                 "floor: our imports": [sys.executable, "-c", OUR_IMPORTS],
                 "floor: the peer's imports": [sys.executable, "-c", PEER_IMPORTS],
             },
-            limits="Limit: a quarter of the peer's CPU s beyond imports, its wall s.",
+            limits="Limit: a quarter of the peer's CPU s with imports, its wall s.",
         )
         our, their, our_floor, their_floor = (each.cpu_seconds for each in found.values())
         print(f"CPU s: {our / their:.2f} of the peer's with imports,", end=" ")
         print(f"{(our - our_floor) / (their - their_floor):.2f} without")
+        # The smaller one ends about when all that is read ahead of the server has been read.
         for each in (few, many):
             figures = measure(command("ours", url, each))
             size = f"{figures.peak_mib:,.0f} MiB, {figures.cpu_seconds:.1f} CPU s"
