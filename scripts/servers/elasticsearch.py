@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from servers._process import running_in_new_folder, serve_until_interrupted
-from servers._search import Artifact, SearchServer
+from servers._maven import Artifact
+from servers._search import SearchServer
 
 _VERSION: Final = "9.2.0"
 _ARCHIVE: Final = Artifact(

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from servers._process import running_in_new_folder, serve_until_interrupted
-from servers._search import Artifact, SearchServer
+from servers._maven import Artifact
+from servers._search import SearchServer
 
 _VERSION: Final = "3.4.0"
 _ARCHIVE: Final = Artifact(

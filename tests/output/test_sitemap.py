@@ -25,7 +25,8 @@ SPACES = {
     "s": "http://www.sitemaps.org/schemas/sitemap/0.9",
     "image": "http://www.google.com/schemas/sitemap-image/1.1",
 }
-# What https://www.sitemaps.org/protocol.html asks of both kinds of files, in our own words.
+# What https://www.sitemaps.org/protocol.html asks of both kinds of files, in our own words;
+# test_sitemap_schemas.py has the official ones.
 SCHEMA = etree.XMLSchema(
     etree.fromstring("""
 <xsd:schema xmlns:xsd="http://www.w3.org/2001/XMLSchema" elementFormDefault="qualified"
