@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from servers._process import running_in_new_folder, serve_until_interrupted
 from servers._maven import Artifact
+from servers._process import running_in_new_folder, serve_until_interrupted
 from servers._search import SearchServer
 
 _VERSION: Final = "9.2.0"

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from servers._process import running_in_new_folder, serve_until_interrupted
 from servers._maven import Artifact
+from servers._process import running_in_new_folder, serve_until_interrupted
 from servers._search import SearchServer
 
 _VERSION: Final = "3.4.0"
