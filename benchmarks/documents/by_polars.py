@@ -25,9 +25,9 @@ def people(links: pl.LazyFrame, constituents: pl.LazyFrame) -> pl.LazyFrame:
     """Return each object's people in display order."""
     person = pl.struct("constituent_id", "name", "role", "life_dates", "gender")
     return (
-        links.join(constituents, on="constituent_id", how="left", validate="m:1")
-        .select("object_id", "display_order", "link_id", people=person)
-        .sort("object_id", "display_order", "link_id")
+        links.sort("object_id", "display_order", "link_id")
+        .join(constituents, on="constituent_id", how="left", validate="m:1", maintain_order="left")
+        .select("object_id", people=person)
         .group_by("object_id", maintain_order=True)
         .agg("people")
     )

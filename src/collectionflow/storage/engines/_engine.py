@@ -12,13 +12,14 @@ from upath import UPath
 from collectionflow.contract import Contract
 from collectionflow.storage.gate import Measurement
 
-# Below 123k rows a group the footers grow, above it readers lose parallelism. Beyond level 3 zstd
-# doubles its CPU time for 4 to 9 % of size.
+# Below 123k rows a group the footers grow, above it readers lose parallelism. Level 2 of zstd saves
+# no space on tables of collections; beyond 3 the CPU time doubles for 4 to 9 % of size.
 ROW_GROUP_ROWS: Final = 122_880
 # A nested record holds what many flat ones do, and a reader holds several groups at once: the
-# example's whole job on a million objects peaked at 1,570 MiB with groups of 123k, 1,400 so.
-NESTED_ROW_GROUP_ROWS: Final = 15_360
-ZSTD_LEVEL: Final = 2
+# example's whole job on a million objects peaked at 1,570 MiB with groups of 123k, 1,400 with an
+# eighth. Writing a quarter costs less than that.
+NESTED_ROW_GROUP_ROWS: Final = 30_720
+ZSTD_LEVEL: Final = 1
 
 
 def row_group_rows(schema: pl.Schema) -> int:
