@@ -159,8 +159,6 @@ def md5(number: int) -> str:
 
 def ours(url: str, table: str, folder: Path) -> None:
     """Harvest the table and publish it, as a run of an asset does."""
-    import pandera.polars as pa
-    import polars as pl
     from upath import UPath
 
     from collectionflow.contract import contract_of
@@ -168,6 +166,20 @@ def ours(url: str, table: str, folder: Path) -> None:
     from collectionflow.storage.publication import publish_frame
     from collectionflow.storage.terms import Terms
     from collectionflow.storage.versions import StoredTable
+
+    schema = schema_of(url.partition(":")[0])
+    source = DatabaseSource(url=url, tables={"objects": table})
+    frame = source.harvest("objects", schema)
+    terms = Terms(contract=contract_of(schema))
+    # As the peer: nothing is published yet, so that there is nothing to compare with.
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        publish_frame(frame, StoredTable(base=UPath(own), name=table), terms)
+
+
+def schema_of(backend: str) -> Any:
+    """Return what an object has, as a project declares it for a kind of database."""
+    import pandera.polars as pa
+    import polars as pl
 
     class Objects(pa.DataFrameModel):
         id: int = pa.Field(unique=True)
@@ -199,14 +211,7 @@ def ours(url: str, table: str, folder: Path) -> None:
         height: float
         on_view: int
 
-    schemas = {"postgresql": Objects, "mysql": LocalObjects, "sqlite": PlainObjects}
-    schema = schemas[url.partition(":")[0]]
-    source = DatabaseSource(url=url, tables={"objects": table})
-    frame = source.harvest("objects", schema)
-    terms = Terms(contract=contract_of(schema))
-    # As the peer: nothing is published yet, so that there is nothing to compare with.
-    with tempfile.TemporaryDirectory(dir=folder) as own:
-        publish_frame(frame, StoredTable(base=UPath(own), name=table), terms)
+    return {"postgresql": Objects, "mysql": LocalObjects, "sqlite": PlainObjects}[backend]
 
 
 def peer(url: str, table: str, folder: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from _measure import compare
 
@@ -83,7 +84,7 @@ def ours(folder: str) -> None:
     import pandera.polars as pa
     import polars as pl
 
-    from collectionflow.harvest.xml import XmlRecords, XmlSource
+    from collectionflow.harvest.xml import XmlSource
 
     maker = pl.Struct({"name": pl.String, "role": pl.String})
 
@@ -99,13 +100,22 @@ def ours(folder: str) -> None:
         language: str
         makers: pl.List(maker)  # ty: ignore[invalid-type-form]
 
+    source = XmlSource(directory=folder, records={"objects": records()})
+    frames = source.harvest("objects", Objects).collect_batches()
+    assert sum(frame.height for frame in frames) % 1_000 == 0
+
+
+def records() -> Any:
+    """Return where the columns are in a LIDO record."""
+    from collectionflow.harvest.xml import XmlRecords
+
     found = "lido:descriptiveMetadata/lido:objectIdentificationWrap"
     classified = "lido:descriptiveMetadata/lido:objectClassificationWrap"
     event = "lido:descriptiveMetadata/lido:eventWrap/lido:eventSet/lido:event"
     sizes = "lido:objectMeasurementsWrap/lido:objectMeasurementsSet"
     note = "lido:objectDescriptionWrap/lido:objectDescriptionSet/lido:descriptiveNoteValue"
     title = "lido:titleWrap/lido:titleSet[@lido:type='preferred']/lido:appellationValue"
-    records = XmlRecords(
+    return XmlRecords(
         path="//lido:lido",
         namespaces={"lido": LIDO, "skos": SKOS},
         fields={
@@ -123,9 +133,6 @@ def ours(folder: str) -> None:
             "makers.role": "lido:roleActor/lido:term",
         },
     )
-    source = XmlSource(directory=folder, records={"objects": records})
-    frames = source.harvest("objects", Objects).collect_batches()
-    assert sum(frame.height for frame in frames) % 1_000 == 0
 
 
 def lxml(folder: str) -> None:

@@ -45,6 +45,17 @@ def bullet_list(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
+def quoted(names: Iterable[str]) -> str:
+    """Return names in quotes with commas between them.
+
+    Examples:
+        >>> from collectionflow.markdown import quoted
+        >>> print(quoted(["title", "artist"]))
+        'title', 'artist'
+    """
+    return ", ".join(f"'{name}'" for name in names)
+
+
 def _line(cells: list[str], widths: list[int]) -> str:
     padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
     return f"| {' | '.join(padded)} |"

@@ -18,10 +18,10 @@ from collectionflow.harvest._http import Http
 from collectionflow.harvest._json_frames import JsonFrames
 from collectionflow.harvest._key_watch import KeyWatch
 from collectionflow.harvest._pages import ACCEPT, Changed, Pages
-from collectionflow.harvest._source import quoted
 from collectionflow.harvest._spool import spooled
 from collectionflow.harvest.paging import SinglePage
 from collectionflow.ledger import Harvest
+from collectionflow.markdown import quoted
 from collectionflow.notes import Notes
 from collectionflow.storage.current import current_table
 from collectionflow.storage.merge import Merge

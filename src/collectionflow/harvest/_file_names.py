@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from collectionflow.errors import SourceError
-from collectionflow.harvest._source import missing_table, quoted
+from collectionflow.harvest._source import missing_table
+from collectionflow.markdown import quoted
 
 # Which module of this folder reads a file, by the end of its name.
 FORMATS: Final = {

@@ -17,7 +17,7 @@ from collectionflow.harvest._json_faults import (
     has_single_keys,
     json_fault,
 )
-from collectionflow.harvest._source import quoted
+from collectionflow.markdown import quoted
 
 Record: TypeAlias = dict[str, Raw]
 

@@ -19,7 +19,8 @@ from collectionflow.harvest._json_values import (
     series_of,
     source_dtype,
 )
-from collectionflow.harvest._source import choose_columns, quoted
+from collectionflow.harvest._source import choose_columns
+from collectionflow.markdown import quoted
 from collectionflow.notes import Notes
 
 # Where keys are data, such as identifiers, there is no end to them.

@@ -10,11 +10,12 @@ from lxml import etree  # ty: ignore[missing-module-member]
 
 from collectionflow.contract import Contract
 from collectionflow.harvest._oai_pmh import NAMESPACE, ListPage
-from collectionflow.harvest._source import choose_columns, quoted
+from collectionflow.harvest._source import choose_columns
 from collectionflow.harvest._xml import RecordPath
 from collectionflow.harvest._xml_fields import Extraction, Field, fields_of
 from collectionflow.harvest._xml_values import XmlFrames
 from collectionflow.ledger import Harvest
+from collectionflow.markdown import quoted
 from collectionflow.notes import Notes
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from collectionflow._patience import TransientError
 from collectionflow.errors import SourceError
 from collectionflow.harvest._http import Http
 from collectionflow.harvest._oai_pmh import Refusal, answer_of, prefixes_of
-from collectionflow.harvest._source import quoted
 from collectionflow.harvest._url import shown
 from collectionflow.harvest._xml import Malformed
+from collectionflow.markdown import quoted
 
 _ADVICE: Final = {
     "cannotDisseminateFormat": "Check the source's metadata_prefix.",

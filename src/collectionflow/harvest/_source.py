@@ -11,6 +11,7 @@ import polars as pl
 from collectionflow.contract import Contract, contract_of
 from collectionflow.errors import CollectionflowError, SourceError
 from collectionflow.ledger import Harvest
+from collectionflow.markdown import quoted
 from collectionflow.notes import Notes, current_notes
 from collectionflow.storage.current import current_table
 from collectionflow.storage.ledger import record
@@ -97,11 +98,6 @@ def missing_table(table: str, present: Sequence[str], where: str) -> SourceError
     """Return the error for a table that a source does not have."""
     there = quoted(sorted(present)) or "nothing"
     return SourceError(f"{where} has no table '{table}'. There is: {there}.{_hint(table, present)}")
-
-
-def quoted(names: Sequence[str]) -> str:
-    """Return names in quotes with commas between them."""
-    return ", ".join(f"'{name}'" for name in names)
 
 
 def _missing(

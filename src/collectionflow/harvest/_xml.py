@@ -7,8 +7,8 @@ from typing import Any, Final
 from lxml import etree  # ty: ignore[missing-module-member]
 
 from collectionflow.errors import SourceError
-from collectionflow.harvest._source import quoted
 from collectionflow.harvest._xml_fields import Namespaces
+from collectionflow.markdown import quoted
 
 _NAME: Final = r"(?:[^\W\d][\w.\-]*:)?(?:[^\W\d][\w.\-]*|\*)"
 _PATH: Final = re.compile(rf"//?{_NAME}(?:/{_NAME})*")

@@ -16,7 +16,8 @@ from polars.datatypes import DataTypeClass
 
 from collectionflow.contract import Contract
 from collectionflow.errors import SourceError
-from collectionflow.harvest._source import choose_columns, quoted
+from collectionflow.harvest._source import choose_columns
+from collectionflow.markdown import quoted
 from collectionflow.notes import Notes
 
 Namespaces = Mapping[str, str]

@@ -10,7 +10,6 @@ import polars as pl
 from collectionflow.casts import strictly_cast
 from collectionflow.contract import Contract
 from collectionflow.errors import SourceError
-from collectionflow.harvest._source import quoted
 from collectionflow.harvest._xml_fields import (
     RECORD_END,
     Field,
@@ -18,6 +17,7 @@ from collectionflow.harvest._xml_fields import (
     field_end,
     value_start,
 )
+from collectionflow.markdown import quoted
 from collectionflow.notes import Notes
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 
 from collectionflow.contract import Contract
 from collectionflow.errors import Refused
-from collectionflow.markdown import bullet_list, markdown_table
+from collectionflow.markdown import bullet_list, markdown_table, quoted
 from collectionflow.storage import _files
 from collectionflow.storage.gate import Breach
 from collectionflow.storage.versions import StoredTable
@@ -52,8 +52,3 @@ def _with_examples(breach: Breach) -> str:
 def missing_sentence(missing: Sequence[str], present: Iterable[str]) -> str:
     """Return which columns are missing, and which there are."""
     return f"Columns missing: {quoted(missing)}. There are: {quoted(present)}."
-
-
-def quoted(names: Iterable[str]) -> str:
-    """Return names in quotes, with commas between them."""
-    return ", ".join(f"'{name}'" for name in names)

@@ -10,13 +10,9 @@ from upath import UPath
 
 from collectionflow.casts import cast_rules, casts
 from collectionflow.contract import Contract
+from collectionflow.markdown import quoted
 from collectionflow.storage import _files
-from collectionflow.storage._refusal import (
-    missing_sentence,
-    quoted,
-    refuse,
-    refuse_unwritten,
-)
+from collectionflow.storage._refusal import missing_sentence, refuse, refuse_unwritten
 from collectionflow.storage.engines._engine import UncastableError, Writing
 from collectionflow.storage.engines.polars import POLARS, Polars
 from collectionflow.storage.gate import Measurement, breaches, measure

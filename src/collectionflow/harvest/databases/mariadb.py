@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Final
 import polars as pl
 
 from collectionflow.errors import SourceError
-from collectionflow.harvest._source import quoted
 from collectionflow.harvest.databases._arrow import arrow_errors, frame_of
 from collectionflow.harvest.databases._catalog import listed_columns, listed_tables
 from collectionflow.harvest.databases._dialect import (
@@ -23,6 +22,7 @@ from collectionflow.harvest.databases._dialect import (
     driver,
     is_passing,
 )
+from collectionflow.markdown import quoted
 
 _PORT: Final = 3306
 _CONNECT_SECONDS: Final = 30.0

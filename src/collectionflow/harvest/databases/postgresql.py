@@ -10,7 +10,6 @@ from urllib.parse import quote, urlencode
 import polars as pl
 
 from collectionflow.errors import SourceError
-from collectionflow.harvest._source import quoted
 from collectionflow.harvest.databases._arrow import arrow_errors, frame_of
 from collectionflow.harvest.databases._catalog import listed_columns, listed_tables
 from collectionflow.harvest.databases._dialect import (
@@ -22,6 +21,7 @@ from collectionflow.harvest.databases._dialect import (
     driver,
     is_passing,
 )
+from collectionflow.markdown import quoted
 
 _DRIVER: Final = "adbc_driver_postgresql.dbapi"
 # All that changes how a value is written, and all that would end a long read.
