@@ -419,7 +419,10 @@ def test_a_page_that_is_always_cut_off_is_unavailable() -> None:
         (Response(b"<html>Log in</html>"), "is not JSON that can be read"),
         (reply({"error": "no"}), "no list of records at 'data'"),
         (reply({"data": [{"id": "1"}], "meta": {"total": 35}}), "Field 'id' of record"),
-        (Response(b'{"data": [{"id": 1, "id": 2}]}'), "cannot be read safely"),
+        (
+            Response(b'{"data": [{"id": 1, "id": 2}], "meta": {"total": 35}}'),
+            "cannot be read safely",
+        ),
         (Response(b"no", status=404), "answered 404"),
         (Response(b"", status=304), "304"),
     ],

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from collectionflow.contract import contract_of
 from collectionflow.errors import SourceError
-from collectionflow.harvest._json import decode_records
-from collectionflow.harvest._json_frames import JsonFrames, json_schema
+from collectionflow.harvest._json import record_list
+from collectionflow.harvest._json_frames import JsonFrames
+from collectionflow.harvest._json_places import json_schema
 from collectionflow.notes import Notes
 
 
@@ -46,7 +47,10 @@ def frames_of(
 def frame(text: str | list[Any], *, coerce: bool = False, **columns: Any) -> pl.DataFrame:
     body = text if isinstance(text, str) else json.dumps(text)
     frames = frames_of(coerce=coerce, **columns)
-    return frames.frame(decode_records(body.encode(), None, "'page'"))
+    found = frames.frame([record_list(body.encode(), None, "'page'")])
+    # Once their shape is known, the same records are read in another way.
+    assert frames.frame([record_list(body.encode(), None, "'page'")]).equals(found)
+    return found
 
 
 def column(cells: str, dtype: Any, *, coerce: bool = False) -> list[Any]:
@@ -156,9 +160,9 @@ def test_a_float_that_some_program_writes_so_is_taken(text: str) -> None:
 
 def test_the_number_of_a_record_counts_earlier_frames() -> None:
     frames = frames_of(a=int)
-    frames.frame(decode_records(b'[{"a": 1}, {"a": 2}]', None, "'page'"))
+    frames.frame([record_list(b'[{"a": 1}, {"a": 2}]', None, "'page'")])
     with pytest.raises(SourceError, match="of record 4 of"):
-        frames.frame(decode_records(b'[{"a": 1}, {"a": 2.5}]', None, "'page'"))
+        frames.frame([record_list(b'[{"a": 1}, {"a": 2.5}]', None, "'page'")])
 
 
 def test_lists_and_objects_stay_nested() -> None:
@@ -260,7 +264,7 @@ def test_columns_come_from_inside_of_records() -> None:
         {"id": 2, "attributes": {"maker": null}},
         {"id": 3}
     ]"""
-    assert frames.frame(decode_records(body, None, "'page'"), ["title", "maker"]).rows() == [
+    assert frames.frame([record_list(body, None, "'page'")], ["title", "maker"]).rows() == [
         ("T", "A"),
         (None, None),
         (None, None),
@@ -271,13 +275,13 @@ def test_a_list_on_the_way_to_a_column_is_named() -> None:
     frames = frames_of({"maker": "makers.name"}, maker=str)
     body = b'[{"makers": {"name": "A"}}, {"makers": [{"name": "B"}]}]'
     with pytest.raises(SourceError, match=r"Field 'makers' of record 2 .* expected an object"):
-        frames.frame(decode_records(body, None, "'page'"))
+        frames.frame([record_list(body, None, "'page'")])
 
 
 def test_names_that_are_nearly_alike_are_never_merged() -> None:
     frames = frames_of(objectID=int)
     body = b'[{"objectID": 1, "Object ID": 2, "object_id": 3}]'
-    assert frames.frame(decode_records(body, None, "'page'")).rows() == [(1,)]
+    assert frames.frame([record_list(body, None, "'page'")]).rows() == [(1,)]
     notes = Notes()
     frames.finish(notes)
     (warning,) = notes.warnings
@@ -288,7 +292,7 @@ def test_names_that_are_nearly_alike_are_never_merged() -> None:
 def test_keys_that_nobody_named_are_counted_over_the_whole_harvest() -> None:
     frames = frames_of(a=pl.List(pl.Struct({"b": pl.Int64})))
     for body in (b'[{"a": [{"b": 1, "c": 2}], "d": 3}]', b'[{"d": 1}, {"d": 2, "a": [{"b": 1}]}]'):
-        frames.frame(decode_records(body, None, "'page'"))
+        frames.frame([record_list(body, None, "'page'")])
     notes = Notes()
     frames.finish(notes)
     (warning,) = notes.warnings
@@ -298,7 +302,7 @@ def test_keys_that_nobody_named_are_counted_over_the_whole_harvest() -> None:
 def test_keys_that_are_data_do_not_fill_the_memory_or_the_page() -> None:
     frames = frames_of(a=int)
     records = [{"a": 1, **{f"key {number}": 1 for number in range(2000)}}]
-    frames.frame(decode_records(json.dumps(records).encode(), None, "'page'"))
+    frames.frame([record_list(json.dumps(records).encode(), None, "'page'")])
     notes = Notes()
     frames.finish(notes)
     (warning,) = notes.warnings
@@ -308,7 +312,7 @@ def test_keys_that_are_data_do_not_fill_the_memory_or_the_page() -> None:
 
 def test_a_required_column_that_no_record_has_is_an_error() -> None:
     frames = frames_of(title=str, id=int)
-    frames.frame(decode_records(b'[{"id": 1, "Title": "x"}]', None, "'page'"))
+    frames.frame([record_list(b'[{"id": 1, "Title": "x"}]', None, "'page'")])
     with pytest.raises(SourceError) as raised:
         frames.finish(Notes())
     message = str(raised.value)
@@ -318,14 +322,14 @@ def test_a_required_column_that_no_record_has_is_an_error() -> None:
 
 def test_a_column_inside_of_records_that_no_record_has_is_an_error() -> None:
     frames = frames_of({"maker": "maker.name"}, id=int, maker=str)
-    frames.frame(decode_records(b'[{"id": 1, "maker": null}]', None, "'page'"))
+    frames.frame([record_list(b'[{"id": 1, "maker": null}]', None, "'page'")])
     with pytest.raises(SourceError, match="Column 'maker' is missing"):
         frames.finish(Notes())
 
 
 def test_a_nested_key_that_no_record_has_is_a_warning() -> None:
     frames = frames_of(a=pl.Struct({"b": pl.Int64, "c": pl.Int64}))
-    frames.frame(decode_records(b'[{"a": {"b": 1}}]', None, "'page'"))
+    frames.frame([record_list(b'[{"a": {"b": 1}}]', None, "'page'")])
     notes = Notes()
     frames.finish(notes)
     (warning,) = notes.warnings
@@ -338,6 +342,61 @@ def test_no_records_say_nothing_of_the_keys() -> None:
     notes = Notes()
     frames.finish(notes)
     assert notes.warnings == []
+
+
+def later(frames: JsonFrames, *bodies: bytes) -> list[Any]:
+    """Return the rows of a document that comes after others, whose shape is known then."""
+    found = [frames.frame([record_list(body, None, "'page'")]) for body in bodies]
+    return found[-1].rows()
+
+
+def test_several_columns_come_from_one_key_once_its_shape_is_known() -> None:
+    fields = {"name": "maker.name", "whole": "maker", "again": "id"}
+    frames = frames_of(fields, id=int, again=int, name=str, whole=str)
+    body = b'[{"id": 1, "maker": {"name": "a:b"}}, {"id": 2, "maker": null}]'
+    assert later(frames, body, body) == [(1, 1, "a:b", '{"name": "a:b"}'), (2, 2, None, None)]
+
+
+def test_keys_that_come_late_or_go_are_read_once_the_shape_is_known() -> None:
+    frames = frames_of(
+        {"name": "maker.name"}, a=int, b=pl.List(pl.Struct({"c": str, "d": int})), name=str
+    )
+    known = b'[{"a": 1, "b": [{"c": "x"}], "maker": {"name": "A"}}, {"b": [], "maker": null}]'
+    late = b'[{"b": [null, {"d": 2}], "maker": {"name": "B", "id": 1}}, {"a": 2, "new": 1}]'
+    rows = [(None, [None, {"c": None, "d": 2}], "B"), (2, None, None)]
+    assert later(frames, known, known) == [(1, [{"c": "x", "d": None}], "A"), (None, [], None)]
+    assert later(frames, late) == rows
+    assert later(frames, late) == rows
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'[{"a": 1, "a": 2, "b": {"c": "x"}}]',
+        b'[{"a": 1, "b": {"c": "x", "c": "x"}}]',
+        b'[{"a": 1, "a": 2, "b": {"c": "\\u003a"}}]',
+        b'[{"a": 1, "\\u0061": 2, "b": {"c": "x"}}]',
+    ],
+)
+def test_a_key_that_comes_twice_is_refused_though_the_shape_is_known(body: bytes) -> None:
+    frames = frames_of(a=int, b=pl.Struct({"c": str}))
+    known = b'[{"a": 1, "b": {"c": "x:y"}}]'
+    assert later(frames, known, known) == [(1, {"c": "x:y"})]
+    with pytest.raises(SourceError, match=r"uplicate key|has no key twice"):
+        later(frames, body)
+
+
+def test_an_escaped_colon_is_read_though_the_shape_is_known() -> None:
+    frames = frames_of(a=str)
+    assert later(frames, b'[{"a": "x"}]', b'[{"a": "\\u003a"}]') == [(":",)]
+
+
+def test_a_value_of_another_type_is_named_though_the_shape_is_known() -> None:
+    frames = frames_of(a=int, b=str)
+    later(frames, b'[{"a": 1, "b": "x"}]')
+    assert later(frames, b'[{"a": 2, "b": 1.50}]') == [(2, "1.50")]
+    with pytest.raises(SourceError, match=r"Field 'a' of record 4 of 'objects' is '2.5'"):
+        later(frames, b'[{"a": 1, "b": "x"}, {"a": 2.5, "b": "x"}]')
 
 
 COLUMNS: dict[str, Any] = {
@@ -467,10 +526,28 @@ def is_kept(found: Any, sent: Any, dtype: Any) -> bool:
 def read(body: bytes) -> tuple[pl.DataFrame, Any] | None:
     """Return what we and Python read from a document, None where we refuse it."""
     try:
-        found = frames_of(**COLUMNS).frame(decode_records(body, None, "'page'"))
+        return read_twice(body), parsed(body)
     except SourceError:
         return None
-    return found, parsed(body)
+
+
+def read_twice(body: bytes) -> pl.DataFrame:
+    """Return what we read, which must be the same where the shape is known."""
+    frames = frames_of(**COLUMNS)
+    found = frames.frame([record_list(body, None, "'page'")])
+    assert frames.frame([record_list(body, None, "'page'")]).equals(found)
+    return found
+
+
+def outcome(frames: JsonFrames, body: bytes) -> tuple[list[Any], list[str]] | str:
+    """Return what is read and told, or the error."""
+    notes = Notes()
+    try:
+        rows = frames.frame([record_list(body, None, "'page'")]).rows()
+        frames.finish(notes)
+    except SourceError as error:
+        return str(error)
+    return rows, notes.warnings
 
 
 def assert_every_value_is_kept(found: pl.DataFrame, sent: list[dict[str, Any]]) -> None:
@@ -503,5 +580,18 @@ def test_a_document_that_fits_is_never_refused(records: list[dict[str, Any]]) ->
     body = json.dumps(records).encode()
     whole = [record.get("float") for record in records if isinstance(record.get("float"), int)]
     if all(int(float(each)) == each for each in whole):
-        found = frames_of(**COLUMNS).frame(decode_records(body, None, "'page'"))
-        assert_every_value_is_kept(found, parsed(body))
+        assert_every_value_is_kept(read_twice(body), parsed(body))
+
+
+@QUICK
+@given(documents, documents.map(str.encode) | damaged())
+def test_a_shape_that_was_learned_changes_nothing(before: str, body: bytes) -> None:
+    shaped = frames_of(**COLUMNS)
+    try:
+        first = outcome(shaped, before.encode())
+    except UnicodeEncodeError:
+        return
+    plain = frames_of(**COLUMNS)
+    plain._lessons_left = 0
+    assert outcome(plain, before.encode()) == first
+    assert outcome(shaped, body) == outcome(plain, body)

@@ -107,9 +107,8 @@ class ApiHarvest:
         frames = JsonFrames(self.table, self.contract, self.resource.where, self.source.fields)
         watch = KeyWatch(self.contract.key)
         for batch in _batched(pages):
-            records = list(chain.from_iterable(page.records for page in batch))
-            frame = frames.frame(records)
-            numbers = chain.from_iterable(repeat(page.number, len(page.records)) for page in batch)
+            frame = frames.frame([page.records for page in batch])
+            numbers = chain.from_iterable(repeat(page.number, page.size) for page in batch)
             watch.add(frame, list(numbers))
             if watch.is_due():
                 self._check_keys(watch)
@@ -162,7 +161,7 @@ def _batched(pages: Iterable[Fetched]) -> Iterator[list[Fetched]]:
     size = 0
     for page in pages:
         batch.append(page)
-        size += len(page.records)
+        size += page.size
         if size >= _BATCH_RECORDS:
             yield batch
             batch, size = [], 0

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from collectionflow.errors import SourceError
-from collectionflow.harvest._json import Document, Record, scalar
+from collectionflow.harvest._json import Document, RecordList, scalar
 from collectionflow.harvest._url import resolved_link, shown
 from collectionflow.harvest.paging import Answer, Next
 
@@ -37,10 +37,11 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
-    """One page: its records, a mark that equal pages share, and what is to be known of it."""
+    """One page: its records, how many, a mark that equal pages share, and what else is known."""
 
     number: int
-    records: list[Record]
+    records: RecordList
+    size: int
     mark: int
     total: int | None
     following: Next | None
@@ -55,24 +56,27 @@ def page_of(resource: Resource, number: int, answer: Answer, following: Followin
         SourceError: where it cannot be read safely, or has not what the resource says.
     """
     document = Document(answer.body, resource.where)
-    records, mark = records_of(resource, document)
+    records = document.record_list(resource.records)
     after = following(answer)
     if isinstance(after, str):
         after = resolved_link(after, answer.url, resource.base_url)
     return Fetched(
         number=number,
-        records=records,
-        mark=mark,
+        **known_of(records),
         total=_total(resource, document, answer.headers, is_first=number == 0),
         following=after,
         validators={name: answer.headers[name] for name in _VALIDATORS if name in answer.headers},
     )
 
 
-def records_of(resource: Resource, document: Document) -> tuple[list[Record], int]:
-    """Return the records of a page, and a mark that equal ones share."""
-    records = document.records(resource.records)
-    return records, hash(bytes(document.at(resource.records) or b""))
+def known_of(records: RecordList) -> dict[str, Any]:
+    """Return what a page's records say of it.
+
+    Raises:
+        CutOff: where they end too early.
+        SourceError: where they are no list.
+    """
+    return {"records": records, "size": records.count(), "mark": hash(records.text)}
 
 
 def _total(

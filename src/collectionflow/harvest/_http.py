@@ -89,7 +89,9 @@ class Http:
             with self.opened(with_parameters(url, parameters or {}), headers) as response:
                 if response.status == _NOT_MODIFIED:
                     return None
-                return read(body_of(response, url), response.headers)
+                body = body_of(response, url)
+            # The connection is free for the next request while the body is read.
+            return read(body, response.headers)
 
         return retrying(once, self._harvest, self._notes)
 

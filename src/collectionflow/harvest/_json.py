@@ -3,7 +3,9 @@
 What two readers would understand differently is refused: see `_json_faults`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeAlias
 
 import msgspec
@@ -21,7 +23,7 @@ from collectionflow.markdown import quoted
 
 Record: TypeAlias = dict[str, Raw]
 
-_BOM: Final = b"\xef\xbb\xbf"
+BOM: Final = b"\xef\xbb\xbf"
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _object = msgspec.json.Decoder(Record)
@@ -30,11 +32,42 @@ _list = msgspec.json.Decoder(list[Raw])
 _string = msgspec.json.Decoder(str)
 
 
-def decode_records(body: bytes, path: str | None, where: str) -> list[Record]:
-    """Return the records of a JSON document: of its list at `path`, or of the list that it is.
+@dataclass(frozen=True)
+class RecordList:
+    """A JSON list, in UTF-8, that holds records unless `decode` says what else."""
+
+    text: bytes
+    decode: Callable[[], list[Record]]
+
+    def count(self) -> int:
+        """Return how many values it has; raises what `decode` raises where it is no list."""
+        try:
+            return len(_list.decode(self.text))
+        except _UNREADABLE:
+            return len(self.decode())
+
+
+def record_list(body: bytes, path: str | None, where: str) -> RecordList:
+    """Return the list of a JSON document: the one at `path`, or the one that it is.
 
     `path` has dots between keys, or is a JSON Pointer such as `/data/items`. `where` names the
     document in errors.
+
+    Raises:
+        CutOff: where the document ends too early.
+        SourceError: where it is no JSON, or there is nothing at the path.
+
+    Examples:
+        >>> from collectionflow.harvest._json import record_list
+        >>> found = record_list(b'{"data": [{"id": 1}]}', "data", "the page")
+        >>> found.text, len(found.decode())
+        (b'[{"id": 1}]', 1)
+    """
+    return Document(body, where).record_list(path)
+
+
+def decode_records(body: bytes, path: str | None, where: str) -> list[Record]:
+    """Return the records of a JSON document; see `record_list`.
 
     Raises:
         CutOff: where the document ends too early.
@@ -46,7 +79,7 @@ def decode_records(body: bytes, path: str | None, where: str) -> list[Record]:
         >>> [{key: bytes(value) for key, value in record.items()} for record in records]
         [{'id': b'1', 'height': b'1.50'}]
     """
-    return Document(body, where).records(path)
+    return record_list(body, path, where).decode()
 
 
 def decode_lines(body: bytes, where: str, first_line: int = 1) -> list[Record]:
@@ -64,7 +97,7 @@ def decode_lines(body: bytes, where: str, first_line: int = 1) -> list[Record]:
         2
     """
     records = []
-    for number, line in enumerate(body.removeprefix(_BOM).split(b"\n"), first_line):
+    for number, line in enumerate(body.removeprefix(BOM).split(b"\n"), first_line):
         if not line.strip():
             continue
         try:
@@ -98,7 +131,7 @@ class Document:
 
     def __init__(self, body: bytes, where: str) -> None:
         """Take a document; `where` names it in errors."""
-        self._text = Raw(body.removeprefix(_BOM))
+        self._text = Raw(body.removeprefix(BOM))
         self._where = where
         self._members: Record | None = None
         check_text(body, where)
@@ -117,12 +150,16 @@ class Document:
         """Return whether the document is a list itself."""
         return is_list(self._text)
 
-    def records(self, path: str | None) -> list[Record]:
-        """Return the records of the list at a path; see `decode_records`."""
-        text, where = self.at(path), self._where
+    def record_list(self, path: str | None) -> RecordList:
+        """Return the list of records at a path; see `record_list`."""
+        text = self.at(path)
         if text is None:
-            message = f"{where} has no list of records at '{path}'.{self._lists()}"
+            message = f"{self._where} has no list of records at '{path}'.{self._lists()}"
             raise SourceError(message)
+        return RecordList(bytes(text), partial(self._records, text, path))
+
+    def _records(self, text: Raw, path: str | None) -> list[Record]:
+        where = self._where
         try:
             records = _objects.decode(text)
         except _UNREADABLE as error:
@@ -178,7 +215,7 @@ class Document:
 
 def is_list(text: bytes | Raw) -> bool:
     """Return whether a document or a value is a list, from how it begins."""
-    return bytes(text).removeprefix(_BOM).lstrip().startswith(b"[")
+    return bytes(text).removeprefix(BOM).lstrip().startswith(b"[")
 
 
 def steps(path: str) -> tuple[str, ...]:

@@ -8,8 +8,15 @@ import polars as pl
 
 from collectionflow.errors import SourceError
 from collectionflow.harvest._file import File, Reading, Request
-from collectionflow.harvest._json import Record, decode_lines, decode_records
-from collectionflow.harvest._json_frames import JsonFrames, json_schema
+from collectionflow.harvest._json import (
+    BOM,
+    Record,
+    RecordList,
+    decode_lines,
+    decode_records,
+)
+from collectionflow.harvest._json_faults import check_text
+from collectionflow.harvest._json_frames import JsonFrames
 from collectionflow.harvest._json_list import (
     MAX_PART_BYTES,
     PIECE_BYTES,
@@ -17,6 +24,7 @@ from collectionflow.harvest._json_list import (
     record_lists,
     values_of,
 )
+from collectionflow.harvest._json_places import json_schema
 
 _LINES = (".ndjson", ".jsonl")
 
@@ -43,37 +51,52 @@ def _batches(file: File, request: Request, wanted: Sequence[str]) -> Iterator[pl
     else:
         lists = record_lists(file.chunks(), request.records, file.where)
     for records in lists:
-        if records:
-            yield frames.frame(records, wanted)
+        frame = frames.frame([records], wanted)
+        if frame.height:
+            yield frame
     frames.finish(request.notes)
 
 
-def _line_lists(chunks: Iterable[bytes], where: str) -> Iterator[list[Record]]:
+def _line_lists(chunks: Iterable[bytes], where: str) -> Iterator[RecordList]:
     """Yield the records of newline-delimited JSON, about 2 MB at a time."""
     rest, line = b"", 1
     for chunk in chunks:
         for start in range(0, len(chunk), PIECE_BYTES):
             text = rest + chunk[start : start + PIECE_BYTES]
             cut = text.rfind(b"\n") + 1
-            yield _decoded(text[:cut], where, line)
+            yield _line_list(text[:cut], where, line)
             line += text.count(b"\n", 0, cut)
             rest = text[cut:]
             if len(rest) > MAX_PART_BYTES:
                 raise _too_long(where, line)
-    yield _decoded(rest, where, line)
+    yield _line_list(rest, where, line)
 
 
-def _decoded(text: bytes, where: str, line: int) -> list[Record]:
-    """Return the records of whole lines: as one list, which is twice as fast as line by line.
+def _line_list(text: bytes, where: str, first_line: int) -> RecordList:
+    """Return the records of whole lines as one list, which is twice as fast as line by line.
 
     Only where each value of the list is just one line, and all is well, is it the same.
     """
-    lines = [each.strip() for each in text.split(b"\n") if each and not each.isspace()]
+    text = text.removeprefix(BOM)
+    lines = [line.strip() for line in text.split(b"\n") if line and not line.isspace()]
     document = b"[" + b",".join(lines) + b"]"
-    with suppress(*UNREADABLE, SourceError):
-        if list(map(bytes, values_of(document))) == lines:
+    if not _are_values(document, lines):
+        decode_lines(text, where, first_line)  # Says which line is to blame.
+
+    def decode() -> list[Record]:
+        with suppress(SourceError):
             return decode_records(document, None, where)
-    return decode_lines(text, where, line)
+        return decode_lines(text, where, first_line)
+
+    return RecordList(document, decode)
+
+
+def _are_values(document: bytes, lines: Sequence[bytes]) -> bool:
+    """Return whether the values of a list are just these."""
+    with suppress(*UNREADABLE, SourceError):
+        check_text(document, "")
+        return list(map(bytes, values_of(document))) == lines
+    return False
 
 
 def _too_long(where: str, line: int) -> SourceError:

@@ -1,24 +1,21 @@
 """JSON records as frames of a contract's columns, and what the contract does not name told."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 import polars as pl
 
 from collectionflow.contract import Contract
 from collectionflow.errors import SourceError
-from collectionflow.harvest._json import Record, steps
+from collectionflow.harvest._json import Record, RecordList
 from collectionflow.harvest._json_faults import excerpt
-from collectionflow.harvest._json_values import (
-    Misfit,
-    Path,
-    members,
-    objects_at,
-    series_of,
-    source_dtype,
-)
+from collectionflow.harvest._json_places import Places
+from collectionflow.harvest._json_shape import Shape, UnlikeError
+from collectionflow.harvest._json_values import Misfit, Path
 from collectionflow.harvest._source import choose_columns
 from collectionflow.markdown import quoted
 from collectionflow.notes import Notes
@@ -26,25 +23,8 @@ from collectionflow.notes import Notes
 # Where keys are data, such as identifiers, there is no end to them.
 _NAMES_KEPT: Final = 1_000
 _NAMES_SHOWN: Final = 20
-
-
-def json_schema(contract: Contract) -> dict[str, pl.DataType]:
-    """Return all columns of a contract in the types in which JSON has them.
-
-    An optional column is there as well: which keys come is known only when all records have.
-    """
-    return {
-        name: source_dtype(dtype, is_coerced=name in contract.coerced)
-        for name, dtype in contract.dtypes.items()
-    }
-
-
-@dataclass
-class _Place:
-    """One key of a record: the columns that it fills, and the keys below it that are wanted."""
-
-    columns: list[str] = field(default_factory=list)
-    inner: "dict[str, _Place]" = field(default_factory=dict)
+# How often a shape is learned anew. A source whose records never are alike is read without one.
+_LESSONS: Final = 5
 
 
 @dataclass
@@ -65,7 +45,7 @@ class JsonFrames:
     Examples:
         >>> import pandera.polars as pa
         >>> from collectionflow.contract import contract_of
-        >>> from collectionflow.harvest._json import decode_records
+        >>> from collectionflow.harvest._json import record_list
         >>> from collectionflow.harvest._json_frames import JsonFrames
         >>> class Objects(pa.DataFrameModel):
         ...     id: int
@@ -73,7 +53,7 @@ class JsonFrames:
         >>> fields = {"maker": "maker.name"}
         >>> frames = JsonFrames("objects", contract_of(Objects), "the page", fields)
         >>> body = b'[{"id": 1, "maker": {"name": "Rembrandt"}}]'
-        >>> frames.frame(decode_records(body, None, "the page")).rows()
+        >>> frames.frame([record_list(body, None, "the page")]).rows()
         [(1, 'Rembrandt')]
     """
 
@@ -85,16 +65,16 @@ class JsonFrames:
         fields: Mapping[str, str] | None = None,
     ) -> None:
         self._table, self._contract, self._where = table, contract, where
-        self._schema = json_schema(contract)
-        given = fields or {}
-        self._paths: dict[str, Path] = {
-            name: steps(given[name]) if name in given else (name,) for name in contract.dtypes
-        }
-        self._plan = _plan(self._paths)
+        self._places = Places(contract, fields or {})
         self._levels: dict[Path, _Level] = {}
         self._records = 0
+        self._shape: Shape | None = None
+        self._lessons: list[Record] = []
+        self._lessons_left = _LESSONS
 
-    def frame(self, records: Sequence[Record], wanted: Sequence[str] | None = None) -> pl.DataFrame:
+    def frame(
+        self, lists: Iterable[RecordList], wanted: Sequence[str] | None = None
+    ) -> pl.DataFrame:
         """Return records as a frame of the wanted columns, in the types of `json_schema`.
 
         Thousands of records at a time are faster than hundreds.
@@ -102,14 +82,32 @@ class JsonFrames:
         Raises:
             SourceError: for a value that is not what its column holds, with record and field.
         """
-        columns: dict[str, pl.Series] = {}
+        columns = self._columns(list(lists))
+        names = self._places.schema if wanted is None else wanted
+        frame = pl.DataFrame([columns[name].alias(name) for name in names])
+        self._records += frame.height
+        return frame
+
+    def _columns(self, lists: Sequence[RecordList]) -> dict[str, pl.Series]:
+        if self._shape is not None:
+            with suppress(UnlikeError):
+                return self._shape.columns([each.text for each in lists], self._tell)
+        records = list(chain.from_iterable(each.decode() for each in lists))
         try:
-            self._fill(self._plan, records, (), columns)
+            columns = self._places.columns(records, self._tell)
         except Misfit as misfit:
             raise self._refusal(misfit) from misfit
-        self._records += len(records)
-        names = self._schema if wanted is None else wanted
-        return pl.DataFrame([columns[name].alias(name) for name in names])
+        self._learn(records)
+        return columns
+
+    def _learn(self, records: Sequence[Record]) -> None:
+        """Learn the shape of records, with that of those before: some keys come late."""
+        if self._lessons_left and records:
+            self._lessons_left -= 1
+            self._lessons.extend(records)
+            self._shape = Shape(self._lessons, self._places)
+        else:
+            self._lessons.clear()
 
     def finish(self, notes: Notes) -> None:
         """Say at the end of a harvest which keys were left behind, and which never came.
@@ -119,47 +117,23 @@ class JsonFrames:
         """
         if not self._records:
             return
-        present = [name for name, path in self._paths.items() if self._has(path)]
+        present = [name for name, path in self._places.paths.items() if self._has(path)]
         if self._contract.missing(dict.fromkeys(present)):
-            others = [key for key in self._levels[()].keys if key not in self._plan.inner]
+            others = [key for key in self._levels[()].keys if key not in self._places.record.inner]
             choose_columns(self._table, self._contract, [*present, *others], self._where, notes)
         for message in (self._unexpected(), self._absent()):
             if message:
                 notes.warn(message)
 
-    def _fill(
-        self,
-        place: _Place,
-        objects: Sequence[Record],
-        path: Path,
-        columns: dict[str, pl.Series],
+    def _tell(
+        self, path: Path, wanted: Collection[str], objects: int, keys: Mapping[str, int]
     ) -> None:
-        """Fill the columns of all places below one."""
-        self._tell(path, objects, place.inner)
-        found = members(objects, place.inner)
-        for key, inner in place.inner.items():
-            cells = found[key]
-            below = (*path, key)
-            for name in inner.columns:
-                columns[name] = series_of(
-                    cells,
-                    self._schema[name],
-                    below,
-                    self._tell,
-                    is_coerced=name in self._contract.coerced,
-                )
-            if inner.inner:
-                self._fill(inner, [each or {} for each in objects_at(cells, below)], below, columns)
-
-    def _tell(self, path: Path, objects: Sequence[Record | None], wanted: Collection[str]) -> None:
         """Count the keys of the objects at one path."""
         level = self._levels.setdefault(path, _Level(wanted=wanted))
-        there = [each for each in objects if each]
-        level.objects += len(there)
-        for shape, count in Counter(map(tuple, there)).items():
-            for key in shape:
-                if key in level.keys or key in wanted or len(level.keys) < _NAMES_KEPT:
-                    level.keys[key] += count
+        level.objects += objects
+        for key, count in keys.items():
+            if key in level.keys or key in wanted or len(level.keys) < _NAMES_KEPT:
+                level.keys[key] += count
 
     def _has(self, path: Path) -> bool:
         level = self._levels.get(path[:-1])
@@ -199,7 +173,7 @@ class JsonFrames:
             if path
             and level.objects
             and not level.keys[key]
-            and (*path, key) not in self._paths.values()
+            and (*path, key) not in self._places.paths.values()
         ]
         if not names:
             return ""
@@ -207,13 +181,3 @@ class JsonFrames:
             f"{self._where} has no {quoted(names)} in any record. Has the source renamed it? "
             f"Change {self._contract.name} or ask the source."
         )
-
-
-def _plan(paths: Mapping[str, Path]) -> _Place:
-    plan = _Place()
-    for name, path in paths.items():
-        place = plan
-        for key in path:
-            place = place.inner.setdefault(key, _Place())
-        place.columns.append(name)
-    return plan

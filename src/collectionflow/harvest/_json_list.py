@@ -13,12 +13,18 @@ from typing import Final
 import msgspec
 
 from collectionflow.errors import SourceError
-from collectionflow.harvest._json import Record, decode_records, steps, value_at
+from collectionflow.harvest._json import (
+    BOM,
+    RecordList,
+    decode_records,
+    record_list,
+    steps,
+    value_at,
+)
 
 # What stands before the list, behind it, and one record must fit into this.
 MAX_PART_BYTES: Final = 64 << 20
 PIECE_BYTES: Final = 2 << 20
-_BOM: Final = b"\xef\xbb\xbf"
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|.?\Z)|[\[\]{}]', re.DOTALL)
 _GAP: Final = re.compile(rb'\}\s*,\s*\{\s*(?:"[^"]*")?')
 _CLOSING: Final = {b"[": b"]", b"{": b"}"}
@@ -28,7 +34,7 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 values_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def record_lists(chunks: Iterable[bytes], path: str | None, where: str) -> Iterator[list[Record]]:
+def record_lists(chunks: Iterable[bytes], path: str | None, where: str) -> Iterator[RecordList]:
     """Yield the records of a JSON document's list at `path`, about 2 MB at a time.
 
     Raises:
@@ -38,7 +44,7 @@ def record_lists(chunks: Iterable[bytes], path: str | None, where: str) -> Itera
     Examples:
         >>> from collectionflow.harvest._json_list import record_lists
         >>> chunks = [b'{"data": [{"id": 1}, {"id": 2}, {"i', b'd": 3}], "total": 3}']
-        >>> [len(records) for records in record_lists(chunks, "data", "'objects.json'")]
+        >>> [records.count() for records in record_lists(chunks, "data", "'objects.json'")]
         [2, 1]
     """
     pieces = _pieces(chunks)
@@ -48,8 +54,8 @@ def record_lists(chunks: Iterable[bytes], path: str | None, where: str) -> Itera
         cut, is_end = splitter.split(text)
         if cut or is_end:
             place = f"{where} (from record {number + 1:,} on)" if number else where
-            records = decode_records(b"[" + text[:cut] + b"]", None, place)
-            number += len(records)
+            records = record_list(b"[" + text[:cut] + b"]", None, place)
+            number += records.count()
             yield records
         if is_end:
             _check_tail(head, text[cut:], pieces, path, where)
@@ -64,7 +70,7 @@ def record_lists(chunks: Iterable[bytes], path: str | None, where: str) -> Itera
 
 def _head(pieces: Iterator[bytes], path: str | None, where: str) -> tuple[bytes, bytes]:
     """Return the document up to its list of records, bracket included, and what has come of it."""
-    text = next(pieces, b"").removeprefix(_BOM)
+    text = next(pieces, b"").removeprefix(BOM)
     while (start := _list_start(text, path)) is None:
         piece = next(pieces, b"")
         if not piece:

@@ -1,9 +1,10 @@
 """Raw JSON values as Polars columns: a value comes out as it was, or it is named as a misfit."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from itertools import accumulate, chain
+from itertools import accumulate, chain, count, repeat
 from typing import Final, TypeAlias, TypeVar
 
 import msgspec
@@ -17,13 +18,14 @@ from collectionflow.harvest._json_faults import has_single_keys
 
 T = TypeVar("T")
 Path: TypeAlias = tuple[str, ...]
-# Hears of the objects at a path, and of the keys of theirs that are wanted.
-Tell: TypeAlias = Callable[[Path, Sequence[Record | None], Collection[str]], None]
+# Hears of the objects at a path: which keys are wanted, how many there are, how many have a key.
+Tell: TypeAlias = Callable[[Path, Collection[str], int, Mapping[str, int]], None]
 
-_MISSING: Final = Raw(b"null")
+NULL: Final = Raw(b"null")
+# What decoders and Polars raise for a value that is not of the type.
+UNFIT: Final = (msgspec.DecodeError, TypeError, ValueError, OverflowError, RecursionError)
 # Every decimal of so many digits comes back from a Float64 as it was.
 _SAFE_DIGITS: Final = 15
-_UNFIT: Final = (msgspec.DecodeError, TypeError, ValueError, OverflowError, RecursionError)
 
 _lists = msgspec.json.Decoder(list[list[Raw] | None])
 _objects = msgspec.json.Decoder(list[Record | None])
@@ -89,6 +91,17 @@ def objects_at(cells: Sequence[Raw], path: Path) -> list[Record | None]:
     return _all_or_misfit(_decode_objects, cells, path, "an object that has no key twice")
 
 
+def tell_keys(
+    tell: Tell, path: Path, objects: Sequence[Record | None], wanted: Collection[str]
+) -> None:
+    """Tell of the keys of the objects at a path."""
+    there = [each for each in objects if each]
+    keys: Counter[str] = Counter()
+    for shape, number in Counter(map(tuple, there)).items():
+        keys.update(dict.fromkeys(shape, number))
+    tell(path, wanted, len(there), keys)
+
+
 def members(objects: Sequence[Record], keys: Iterable[str]) -> dict[str, Sequence[Raw]]:
     """Return, for each key, what all objects have there, null where an object has it not.
 
@@ -101,13 +114,13 @@ def members(objects: Sequence[Record], keys: Iterable[str]) -> dict[str, Sequenc
     """
     shapes = set(map(tuple, objects))
     if len(shapes) != 1:
-        return {key: [each.get(key, _MISSING) for each in objects] for key in keys}
+        return {key: [each.get(key, NULL) for each in objects] for key in keys}
     # As a rule all have the same keys in the same order, which takes a quarter of the time.
     (shape,) = shapes
     flat = list(chain.from_iterable(map(dict.values, objects)))
     places = {key: place for place, key in enumerate(shape)}
     return {
-        key: flat[places[key] :: len(shape)] if key in places else [_MISSING] * len(objects)
+        key: flat[places[key] :: len(shape)] if key in places else [NULL] * len(objects)
         for key in keys
     }
 
@@ -119,17 +132,17 @@ def _is_native(dtype: pl.DataType) -> bool:
 def _uncoerced(dtype: pl.DataType) -> pl.DataType:
     match dtype:
         case pl.List():
-            return pl.List(_uncoerced(_instance(dtype.inner)))
+            return pl.List(_uncoerced(instance(dtype.inner)))
         case pl.Array():
-            return pl.Array(_uncoerced(_instance(dtype.inner)), dtype.size)
+            return pl.Array(_uncoerced(instance(dtype.inner)), dtype.size)
         case pl.Struct():
             fields = dtype.fields
-            return pl.Struct({each.name: _uncoerced(_instance(each.dtype)) for each in fields})
+            return pl.Struct({each.name: _uncoerced(instance(each.dtype)) for each in fields})
         case _:
             return dtype if _is_native(dtype) else pl.String()
 
 
-def _instance(dtype: pl.DataType | DataTypeClass) -> pl.DataType:
+def instance(dtype: pl.DataType | DataTypeClass) -> pl.DataType:
     return dtype() if isinstance(dtype, type) else dtype
 
 
@@ -139,7 +152,7 @@ def _all_or_misfit(
     """Decode all values at once; where that fails, find the first that is to blame."""
     try:
         return decode(cells)
-    except _UNFIT as error:
+    except UNFIT as error:
         index = next(number for number, cell in enumerate(cells) if not _fits(decode, cell))
         raise Misfit(index, path, cells[index], expected) from error
 
@@ -147,7 +160,7 @@ def _all_or_misfit(
 def _fits(decode: Callable[[Sequence[Raw]], object], cell: Raw) -> bool:
     try:
         decode([cell])
-    except _UNFIT:
+    except UNFIT:
         return False
     return True
 
@@ -174,9 +187,9 @@ def _list_series(
     is_coerced: bool,
 ) -> pl.Series:
     width = dtype.size if isinstance(dtype, pl.Array) else None
-    lists = _all_or_misfit(lambda some: _decode_lists(some, width), cells, path, str(dtype))
+    lists = _all_or_misfit(lambda some: decode_lists(some, width), cells, path, str(dtype))
     flat = list(chain.from_iterable(each for each in lists if each))
-    inner = _instance(dtype.inner)
+    inner = instance(dtype.inner)
     try:
         items = series_of(flat, inner, path, tell, is_coerced=is_coerced)
     except Misfit as misfit:
@@ -184,11 +197,12 @@ def _list_series(
         ends = list(accumulate(len(each or ()) for each in lists))
         index = bisect_right(ends, misfit.index)
         raise Misfit(index, misfit.path, misfit.value, misfit.expected) from misfit.__cause__
-    series = _regrouped(items, lists)
+    series = regrouped(items, lists)
     return series if width is None else series.list.to_array(width)
 
 
-def _decode_lists(cells: Sequence[Raw], width: int | None) -> list[list[Raw] | None]:
+def decode_lists(cells: Sequence[Raw], width: int | None) -> list[list[Raw] | None]:
+    """Return raw values as lists, null as None; raises one of `UNFIT`."""
     lists = _lists.decode(_joined(cells))
     if width is not None and any(each is not None and len(each) != width for each in lists):
         message = f"A list has not {width} items."
@@ -196,23 +210,18 @@ def _decode_lists(cells: Sequence[Raw], width: int | None) -> list[list[Raw] | N
     return lists
 
 
-def _regrouped(items: pl.Series, lists: Sequence[Sequence[Raw] | None]) -> pl.Series:
+def regrouped(items: pl.Series, lists: Sequence[Sequence[object] | None]) -> pl.Series:
     """Return items as the lists that they came in; empty lists and nulls stay what they are."""
-    lengths = [None if each is None else len(each) for each in lists]
-    table = pl.DataFrame({"length": pl.Series(lengths, dtype=pl.UInt32)}).with_row_index("row")
-    filled = table.filter(pl.col("length") > 0)
-    rows = filled.select(pl.col("row").repeat_by("length").explode()).to_series()
-    grouped = (
-        pl.DataFrame({"row": rows, "items": items})
-        .group_by("row", maintain_order=True)
-        .agg("items")
-    )
-    empty = pl.lit([], dtype=pl.List(items.dtype))
-    return (
-        table.join(grouped, on="row", how="left", maintain_order="left")
-        .select(pl.when(pl.col("length") == 0).then(empty).otherwise("items"))
-        .to_series()
-    )
+    lengths = [0 if each is None else len(each) for each in lists]
+    rows = chain.from_iterable(map(repeat, range(len(lists)), lengths))
+    flat = pl.DataFrame([pl.Series("row", rows, dtype=pl.UInt32), items.alias("items")])
+    filled = flat.group_by("row", maintain_order=True).agg("items")["items"]
+    if len(filled) == len(lists):
+        return filled
+    places = count()
+    found = filled.gather([next(places) if length else None for length in lengths])
+    has_items_or_is_null = pl.Series([each is None or len(each) > 0 for each in lists])
+    return found.zip_with(has_items_or_is_null, pl.Series([[]], dtype=found.dtype))
 
 
 def _struct_series(
@@ -220,15 +229,23 @@ def _struct_series(
 ) -> pl.Series:
     objects = objects_at(cells, path)
     names = [each.name for each in dtype.fields]
-    tell(path, objects, names)
+    tell_keys(tell, path, objects, names)
     found = members([each or {} for each in objects], names)
     columns = []
     for each in dtype.fields:
-        inner, inner_path = _instance(each.dtype), (*path, each.name)
+        inner, inner_path = instance(each.dtype), (*path, each.name)
         series = series_of(found[each.name], inner, inner_path, tell, is_coerced=is_coerced)
         columns.append(series.alias(each.name))
+    return struct_of(columns, objects)
+
+
+def struct_of(columns: Sequence[pl.Series], objects: Sequence[object]) -> pl.Series:
+    """Return the members of objects as a struct, null where an object is None."""
+    members = pl.DataFrame(columns).to_struct()
+    if None not in objects:
+        return members
     is_there = pl.Series([one is not None for one in objects], dtype=pl.Boolean)
-    return pl.select(pl.when(is_there).then(pl.struct(columns))).to_series()
+    return members.zip_with(is_there, pl.Series([None], dtype=members.dtype))
 
 
 def _leaves(cells: Sequence[Raw], dtype: pl.DataType, *, is_coerced: bool) -> pl.Series:
@@ -238,7 +255,7 @@ def _leaves(cells: Sequence[Raw], dtype: pl.DataType, *, is_coerced: bool) -> pl
         return _natives(cells, dtype)
     try:
         return _natives(cells, dtype)
-    except _UNFIT:
+    except UNFIT:
         return _cast(_texts(cells), dtype)
 
 

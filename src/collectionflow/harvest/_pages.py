@@ -10,9 +10,9 @@ from typing import Final, TypeVar, cast
 
 from collectionflow._patience import TransientError
 from collectionflow.errors import SourceError, SourceUnavailable
-from collectionflow.harvest._api_page import Fetched, Following, Resource, page_of, records_of
+from collectionflow.harvest._api_page import Fetched, Following, Resource, known_of, page_of
 from collectionflow.harvest._http import Http
-from collectionflow.harvest._json import Document
+from collectionflow.harvest._json import record_list
 from collectionflow.harvest._json_faults import CutOff
 from collectionflow.harvest._spool import Page, Spool
 from collectionflow.harvest.paging import Answer, LinkedPaging, Next, NumberedPaging, Paging
@@ -58,7 +58,7 @@ class Pages:
         marks: dict[int, int] = {}
         total = None
         for page in pages:
-            first = marks.setdefault(page.mark, page.number) if page.records else page.number
+            first = marks.setdefault(page.mark, page.number) if page.size else page.number
             if first != page.number:
                 raise SourceError(self._repeated(first, page.number))
             if page.total is not None:  # Some say it on their first page only.
@@ -72,7 +72,7 @@ class Pages:
         """Ask for several pages at once: for all that the count promises, or until one is empty."""
         first = self._first(paging.parameters(0, None), _nothing)
         yield first
-        size = len(first.records)
+        size = first.size
         if not size:
             return
         is_counted = first.total is not None
@@ -83,11 +83,12 @@ class Pages:
             if empty and number > min(empty):
                 return None  # Nothing is asked for beyond the end.
             page = self._page(number, paging.parameters(number, size), _nothing)
-            if not (page.records or is_counted):
+            if not (page.size or is_counted):
                 empty.append(number)
             return page
 
-        with closing(in_order(fetch, numbers, self.in_flight)) as pages:
+        # While some pages are read, others are on their way: `http` keeps to `in_flight`.
+        with closing(in_order(fetch, numbers, 2 * self.in_flight)) as pages:
             for page in pages:
                 if page is None or page.number in empty:
                     return
@@ -120,7 +121,7 @@ class Pages:
     def _page(self, number: int, query: Next, following: Following) -> Fetched:
         if number in self.spool:
             found = self._load(number)
-            self.harvest.count(resumed=len(found.records))
+            self.harvest.count(resumed=found.size)
             return found
         page, found = self._ask(number, query, following)
         self.spool.save(number, page)
@@ -128,8 +129,8 @@ class Pages:
 
     def _load(self, number: int) -> Fetched:
         page = self.spool.load(number)
-        records, mark = records_of(self.resource, Document(page.body, self.resource.where))
-        return Fetched(number=number, records=records, mark=mark, **page.header)
+        records = record_list(page.body, self.resource.records, self.resource.where)
+        return Fetched(number=number, **known_of(records), **page.header)
 
     def _ask(self, number: int, query: Next, following: Following) -> tuple[Page, Fetched]:
         resource = self.resource
@@ -171,22 +172,20 @@ class Pages:
         )
 
 
-def in_order(fetch: Callable[[int], T], numbers: Iterable[int], in_flight: int) -> Generator[T]:
-    """Yield `fetch(number)` of all numbers in their order, running several at once.
-
-    At most twice as many as are in flight wait to be taken.
+def in_order(fetch: Callable[[int], T], numbers: Iterable[int], at_once: int) -> Generator[T]:
+    """Yield `fetch(number)` of all numbers in their order, with so many at once or yet to be taken.
 
     Examples:
         >>> from collectionflow.harvest._pages import in_order
-        >>> list(in_order(lambda number: number * number, range(5), in_flight=2))
+        >>> list(in_order(lambda number: number * number, range(5), at_once=2))
         [0, 1, 4, 9, 16]
     """
     waiting: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(in_flight) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         try:
             for number in numbers:
                 waiting.append(pool.submit(fetch, number))
-                if len(waiting) == 2 * in_flight:
+                if len(waiting) == at_once:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -16,8 +16,9 @@ import polars as pl
 
 from collectionflow.contract import Contract
 from collectionflow.errors import SourceError, SourceUnavailable
-from collectionflow.harvest._json import decode_records
-from collectionflow.harvest._json_frames import JsonFrames, json_schema
+from collectionflow.harvest._json import record_list
+from collectionflow.harvest._json_frames import JsonFrames
+from collectionflow.harvest._json_places import json_schema
 from collectionflow.harvest._source import TableSource, missing_table
 from collectionflow.harvest._stream import stream
 from collectionflow.notes import Notes
@@ -80,7 +81,7 @@ class DltSource(TableSource):
         frames = JsonFrames(table=table, contract=contract, where=where)
         # A resource is a generator that has run once: each run of the frame connects anew.
         for items in _in_batches(self._items(table)):
-            yield frames.frame(decode_records(_as_json(items, where), None, where), wanted)
+            yield frames.frame([record_list(_as_json(items, where), None, where)], wanted)
         frames.finish(notes)
 
     def _items(self, table: str) -> Iterator[Any]:

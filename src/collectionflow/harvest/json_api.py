@@ -86,7 +86,7 @@ class JsonApiSource(TableSource):
         """
         from collectionflow.harvest._api_harvest import ApiHarvest
         from collectionflow.harvest._api_page import Resource
-        from collectionflow.harvest._json_frames import json_schema
+        from collectionflow.harvest._json_places import json_schema
         from collectionflow.harvest._spool import spool_folder
 
         resource = Resource(

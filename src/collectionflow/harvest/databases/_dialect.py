@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import polars as pl
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
 from collectionflow.errors import SourceError
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
 
 Schema = Mapping[str, pl.DataType]
 
@@ -90,7 +91,7 @@ class Dialect(ABC):
     bounds: a table with a key is asked for in statements of so many rows.
     """
 
-    url: URL
+    url: "URL"
 
     title: ClassVar[str]
     natives: ClassVar[Schema] = {}
@@ -198,6 +199,10 @@ def dialect_of(url: str) -> Dialect:
     Raises:
         SourceError: where the URL is none, or what reads it is not installed.
     """
+    # Its import takes longer than all the rest of this package, and only databases need it.
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
