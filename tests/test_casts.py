@@ -77,6 +77,10 @@ def test_whole_numbers_become_others_only_where_they_fit() -> None:
     assert cast([1, 300], pl.Int8, pl.Int64) == ([1, None], 1)
 
 
+def test_whole_numbers_become_truth_values_only_where_they_are_0_or_1() -> None:
+    assert cast([0, 1, 2, -1, None], pl.Boolean, pl.Int8) == ([False, True, None, None, None], 2)
+
+
 def test_anything_flat_becomes_text() -> None:
     assert cast([1, None], pl.String, pl.Int64) == (["1", None], 0)
     assert cast([date(2020, 1, 2)], pl.String, pl.Date) == (["2020-01-02"], 0)

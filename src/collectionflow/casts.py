@@ -22,9 +22,9 @@ def casts(contract: Contract, present: Mapping[str, pl.DataType]) -> dict[str, p
     """Return, by column, the casts that `coerce = True` in a contract asks of a table.
 
     Text becomes any flat type (blank text is null; dates and times must be ISO 8601), whole
-    numbers become other whole numbers, anything flat becomes text, and a column without a value
-    and a type becomes any type. Other casts could change a value: they are left out, and the gate
-    refuses the type.
+    numbers become other whole numbers, or truth values where they are 0 and 1, anything flat
+    becomes text, and a column without a value and a type becomes any type. Other casts could change
+    a value: they are left out, and the gate refuses the type.
 
     Examples:
         >>> import pandera.polars as pa
@@ -117,14 +117,18 @@ def _can_cast(present: pl.DataType, wanted: pl.DataType) -> bool:
     if present == pl.String:
         flat = (pl.Date, pl.Datetime, pl.Time, pl.Boolean, pl.Binary, pl.Enum, pl.Categorical)
         return wanted.is_numeric() or isinstance(wanted, flat)
-    if present.is_integer() and wanted.is_integer():
+    if present.is_integer() and (wanted.is_integer() or wanted == pl.Boolean):
         return True
     return wanted == pl.String and not present.is_nested() and present != pl.Binary
 
 
 def _cast(name: str, present: pl.DataType, wanted: pl.DataType) -> pl.Expr:
     source = _source(name, present)
-    return _parsed(source, wanted) if present == pl.String else source.cast(wanted, strict=False)
+    if present == pl.String:
+        return _parsed(source, wanted)
+    if present.is_integer() and wanted == pl.Boolean:
+        return pl.when(source.is_in([0, 1])).then(source == 1)
+    return source.cast(wanted, strict=False)
 
 
 def _parsed(text: pl.Expr, wanted: pl.DataType) -> pl.Expr:

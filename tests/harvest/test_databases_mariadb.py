@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -15,6 +16,7 @@ from collectionflow.errors import SourceUnavailable
 from collectionflow.harvest import DatabaseSource
 from collectionflow.harvest.databases._dialect import dialect_of
 from collectionflow.harvest.databases._reading import Reading, batches
+from collectionflow.harvest.databases.mariadb import MariaDB
 from collectionflow.ledger import Harvest
 from collectionflow.notes import Notes
 
@@ -136,6 +138,20 @@ def test_changes_since_a_moment_are_compared_in_utc(mariadb_url: str, execute: A
         (batch,) = batches(reading, Harvest(table="edits", source="a server"), Notes(), ["id"])
         assert batch.rows() == [(2,)]
     execute(mariadb_url, "DROP TABLE edits")
+
+
+def test_a_decimal_key_leads_from_statement_to_statement(
+    mariadb_url: str, execute: Any, monkeypatch: pytest.MonkeyPatch, harvested: Any
+) -> None:
+    execute(
+        mariadb_url,
+        "CREATE TABLE prices (price decimal(9,2) PRIMARY KEY)",
+        "INSERT INTO prices VALUES (10.5), (9.25), (-1)",
+    )
+    monkeypatch.setattr(MariaDB, "page_rows", 1)
+    rows = harvested(mariadb_url, "prices", price=pl.Decimal(9, 2))
+    assert rows == [(Decimal(-1),), (Decimal("9.25"),), (Decimal("10.5"),)]
+    execute(mariadb_url, "DROP TABLE prices")
 
 
 @pytest.mark.parametrize(

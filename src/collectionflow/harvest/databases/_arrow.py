@@ -1,15 +1,20 @@
 """Arrow's batches as frames."""
 
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
 from collectionflow.errors import SourceError
 from collectionflow.harvest.databases._dialect import Schema
 
+# What a whole number of 64 bits holds, whichever digits they are.
+DECIMAL_DIGITS: Final = 18
+
 
 def frame_of(batch: Any, schema: Schema) -> pl.DataFrame:
     """Return a record batch of `pyarrow` as a frame with the names of `schema`.
+
+    Where that wants a decimal and a whole number comes, that is how many of its last digit it has.
 
     Raises:
         SourceError: where its text is no text; nobody after this looks.
@@ -24,7 +29,17 @@ def frame_of(batch: Any, schema: Schema) -> pl.DataFrame:
             "in the contract (`pl.Binary`)."
         )
         raise SourceError(message) from error
-    return pl.DataFrame(pl.from_arrow(batch.rename_columns(list(schema))))
+    columns = map(_decimal, batch.columns, schema.values())
+    named = pa.RecordBatch.from_arrays(list(columns), names=list(schema))
+    return pl.DataFrame(pl.from_arrow(named))
+
+
+def _decimal(column: Any, dtype: pl.DataType) -> Any:
+    import pyarrow as pa
+
+    if not (isinstance(dtype, pl.Decimal) and pa.types.is_int64(column.type)):
+        return column
+    return column.view(pa.decimal64(min(dtype.precision, DECIMAL_DIGITS), dtype.scale))
 
 
 def arrow_errors() -> tuple[type[Exception], ...]:

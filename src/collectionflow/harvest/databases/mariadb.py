@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 import polars as pl
 
 from collectionflow.errors import SourceError
-from collectionflow.harvest.databases._arrow import arrow_errors, frame_of
+from collectionflow.harvest.databases._arrow import DECIMAL_DIGITS, arrow_errors, frame_of
 from collectionflow.harvest.databases._catalog import listed_columns, listed_tables
 from collectionflow.harvest.databases._dialect import (
     Column,
@@ -43,7 +43,10 @@ WHERE table_schema NOT IN ('information_schema', 'mysql', 'performance_schema', 
 """
 _COLUMNS: Final = """
 SELECT c.column_name AS `name`,
-       CONCAT(c.data_type, IF(c.column_type LIKE '% unsigned%', ' unsigned', '')) AS `type`,
+       CONCAT(
+         IF(c.data_type = 'decimal', SUBSTRING_INDEX(c.column_type, ' ', 1), c.data_type),
+         IF(c.column_type LIKE '% unsigned%', ' unsigned', '')
+       ) AS `type`,
        k.ordinal_position AS `place`
 FROM information_schema.columns c
 LEFT JOIN information_schema.key_column_usage k
@@ -59,6 +62,7 @@ _PLACES: Final = frozenset(
         *("multipolygon", "geometrycollection", "geomcollection"),
     }
 )
+_DECIMAL: Final = re.compile(r"decimal\((\d+),(\d+)\)( unsigned)?")
 _LOST: Final = re.compile(
     r"Could not connect|IO error|timed out waiting|Connection (refused|reset)|lookup address|"
     r"ERROR (1040|1053|1152|1158|1159|1160|1161|1205|1213|1317|1927|2006|2013)\b|Broken pipe"
@@ -116,9 +120,16 @@ class MariaDB(Dialect):
         yield _Session(connectorx, uri)
 
     def deliver(self, column: Column, wanted: pl.DataType) -> tuple[str, pl.DataType]:
-        """Return a float as the double that it is."""
+        """Return floats as doubles, decimals as how many of the last digit, tinyint as it is."""
+        name, declared = self.column(column), _DECIMAL.fullmatch(column.type)
         if column.type == "float" and wanted == pl.Float64():
-            return f"CAST({self.column(column)} AS DOUBLE)", wanted
+            return f"CAST({name} AS DOUBLE)", wanted
+        if column.type.startswith("tinyint") and wanted == pl.Boolean():
+            return name, self.natives[column.type]
+        if declared and isinstance(wanted, pl.Decimal):
+            precision, scale = map(int, declared.groups()[:2])
+            if precision <= min(wanted.precision, DECIMAL_DIGITS) and scale == wanted.scale:
+                return f"CAST({name} * {10**scale} AS SIGNED)", wanted
         return super().deliver(column, wanted)
 
     def text(self, column: Column) -> str:
@@ -138,7 +149,8 @@ class MariaDB(Dialect):
 
     def can_order(self, column: Column) -> bool:
         """Whether a literal is exact: an enum is sorted by place, and compared by name."""
-        return column.type in (set(self.natives) | self.numbers) - {"double", "timestamp"}
+        exact = (set(self.natives) | self.numbers) - {"double", "timestamp"}
+        return _kind(column) in exact
 
     def since(self, column: Column, moment: date | int) -> str | None:
         """Return a comparison in the session's zone, which is UTC."""
@@ -148,7 +160,7 @@ class MariaDB(Dialect):
 
     def literal(self, column: Column, text: str) -> str:
         """Return a number, bytes, or text in which no backslash and no quote means anything."""
-        if column.type in self.numbers or column.type in _BINARY:
+        if _kind(column) in self.numbers or column.type in _BINARY:
             return text
         return _text(text)
 
@@ -240,6 +252,11 @@ def _no_date(value: str, schema: Schema) -> SourceError:
         f"One of the columns {quoted(dates)} has a date that no calendar has: {value}. Take it as "
         "text in the contract (`str`): it is then kept as the database writes it."
     )
+
+
+def _kind(column: Column) -> str:
+    """Return a column's type without its digits."""
+    return re.sub(r"\(.*\)", "", column.type)
 
 
 def _text(text: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import polars as pl
 
 from collectionflow.errors import SourceError
-from collectionflow.harvest.databases._arrow import arrow_errors, frame_of
+from collectionflow.harvest.databases._arrow import DECIMAL_DIGITS, arrow_errors, frame_of
 from collectionflow.harvest.databases._catalog import listed_columns, listed_tables
 from collectionflow.harvest.databases._dialect import (
     Column,
@@ -55,8 +55,6 @@ FROM pg_attribute a LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisp
 WHERE a.attrelid = {table}::regclass AND a.attnum > 0 AND NOT a.attisdropped
 """
 _DECIMAL: Final = re.compile(r"numeric\((\d+),(\d+)\)")
-# What a bigint holds, whichever digits they are.
-_DIGITS: Final = 18
 _LOST: Final = re.compile(
     r"server closed|terminating connection|\bFATAL:|SSL|could not (connect|receive|send|translate)|"
     r"[Cc]onnection (refused|reset|timed out)|timeout expired|conflict with recovery|"
@@ -116,7 +114,7 @@ class PostgreSQL(Dialect):
         declared = _DECIMAL.fullmatch(column.type)
         if declared and isinstance(wanted, pl.Decimal):
             precision, scale = map(int, declared.groups())
-            if precision <= min(wanted.precision, _DIGITS) and scale == wanted.scale:
+            if precision <= min(wanted.precision, DECIMAL_DIGITS) and scale == wanted.scale:
                 return f"({self.column(column)} * {10**scale})::bigint", wanted
         return super().deliver(column, wanted)
 
@@ -148,7 +146,7 @@ class _Session:
                 cursor.execute(ordered)
                 with cursor.fetch_record_batch() as reader:
                     for batch in reader:
-                        yield frame_of(_with_decimals(batch, schema), schema)
+                        yield frame_of(batch, schema)
             except self.dialect.errors as error:
                 if "cannot convert NaN" in str(error):
                     raise _no_number(schema) from error
@@ -174,19 +172,6 @@ class _Session:
     def describe(self, table: Table) -> tuple[list[Column], list[str]]:
         name = self.dialect.literal(Column(name="", type="text"), self.dialect.table_sql(table))
         return listed_columns(self, _COLUMNS.format(table=name), order="a.attnum")
-
-
-def _with_decimals(batch: Any, schema: Schema) -> Any:
-    """Return a batch in which whole numbers are the decimals that they stand for."""
-    import pyarrow as pa
-
-    def decimal(column: Any, dtype: pl.DataType) -> Any:
-        if not isinstance(dtype, pl.Decimal):
-            return column
-        return column.view(pa.decimal64(min(dtype.precision, _DIGITS), dtype.scale))
-
-    columns = map(decimal, batch.columns, schema.values())
-    return pa.RecordBatch.from_arrays(list(columns), names=list(schema))
 
 
 def _no_number(schema: Schema) -> SourceError:
