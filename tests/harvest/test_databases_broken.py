@@ -106,6 +106,20 @@ def test_rows_that_come_while_the_rest_is_read_are_counted(server: Any) -> None:
     assert harvest.expected == harvest.received == 60_001
 
 
+@on_postgresql
+def test_rows_that_come_between_the_count_and_the_rows_are_not_seen(server: Any) -> None:
+    def read(sql: str) -> int:
+        return pl.concat(session.read(sql, {"count": pl.Int64()})).item()
+
+    with dialect_of(server.url).connect() as session:
+        before = read("SELECT count(*) FROM keyless")
+        server.execute("INSERT INTO keyless VALUES (0, '', 0, '')")
+        assert read("SELECT count(*) FROM keyless") == before
+    with dialect_of(server.url).connect() as session:
+        assert read("SELECT count(*) FROM keyless") == before + 1
+    server.execute("DELETE FROM keyless WHERE id = 0")
+
+
 @on_mariadb
 def test_a_table_is_read_in_statements_of_so_many_rows(
     server: Any, monkeypatch: pytest.MonkeyPatch

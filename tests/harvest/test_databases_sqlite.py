@@ -16,6 +16,10 @@ from hypothesis import strategies as st
 from collectionflow import SourceError
 from collectionflow.errors import SourceUnavailable
 from collectionflow.harvest import DatabaseSource
+from collectionflow.harvest.databases._dialect import dialect_of
+from collectionflow.harvest.databases._reading import Reading, batches
+from collectionflow.ledger import Harvest
+from collectionflow.notes import Notes
 
 Fill = Callable[..., DatabaseSource]
 
@@ -71,6 +75,27 @@ def test_a_null_in_every_first_row_changes_nothing(fill: Fill) -> None:
     frame = source.harvest("objects", Objects).collect()
     assert frame.height == 30_001
     assert frame.row(-1) == ("30000", "last")
+
+
+def test_rows_that_come_between_the_count_and_the_rows_are_not_seen(
+    tmp_path: Path, fill: Fill
+) -> None:
+    source = fill((1, "a"), (2, "b"))
+    harvest = Harvest(table="objects", source="a file")
+    with closing(sqlite3.connect(tmp_path / "tms.db")) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        dialect = dialect_of(source.url)
+        relation = source._relation(dialect, "objects")
+        reading = Reading(dialect=dialect, relation=relation, wanted={"id": pl.String()})
+        with dialect.connect() as session:
+            counted = pl.concat(session.read(reading.count(None), {"count": pl.Int64()})).item()
+            with writer:
+                writer.execute("INSERT INTO objects (id) VALUES (3)")
+            rows = pl.concat(session.read(reading.select(["id"], None), reading.schema))
+        assert (counted, rows["id"].to_list()) == (2, ["1", "2"])
+        (batch,) = batches(reading, harvest, Notes(), ["id"])
+        assert batch["id"].to_list() == ["1", "2", "3"]
+        assert harvest.expected == 3
 
 
 TYPED = "id INTEGER, weight REAL, title VARCHAR(20), picture BLOB, price NUMERIC"

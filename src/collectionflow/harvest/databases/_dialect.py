@@ -88,7 +88,9 @@ class Dialect(ABC):
     `natives` is the allow-list: the types that arrive exactly as they are, and what as. Any other
     type is cast to text by the database itself. `times` and `numbers` are the types that can be
     compared with a time or a whole number. `page_rows` is for a driver that reads ahead without
-    bounds: a table with a key is asked for in statements of so many rows.
+    bounds: a table with a key is asked for in statements of so many rows. `keeps_moment` is for
+    sessions whose statements all see the database as it was at the first: rows are counted by a
+    statement of their own then, which is cheaper than a count beside each row.
     """
 
     url: "URL"
@@ -98,6 +100,7 @@ class Dialect(ABC):
     times: ClassVar[frozenset[str]] = frozenset()
     numbers: ClassVar[frozenset[str]] = frozenset()
     page_rows: ClassVar[int | None] = None
+    keeps_moment: ClassVar[bool] = False
 
     @property
     def where(self) -> str:

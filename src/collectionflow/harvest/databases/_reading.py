@@ -14,7 +14,7 @@ from collectionflow.harvest.databases._dialect import Column, Dialect, Relation
 from collectionflow.ledger import Harvest
 from collectionflow.notes import Notes
 
-_COUNT: Final = "collectionflow_count"
+COUNT: Final = "collectionflow_count"
 _KEY: Final = "collectionflow_key_"
 # The years 1 to 9999, in days of 1970 on.
 _FIRST_DAY: Final = -719_162
@@ -45,23 +45,38 @@ class Reading:
     def select(self, names: Sequence[str], after: Sequence[object] | None) -> str:
         """Return SQL for these columns of all rows, or of the rows after a key.
 
-        The number of these rows comes with them: counted in the same statement, it is that of the
-        same moment.
+        Where statements see different moments, the number of these rows comes with each of them.
         """
         expressions = {name: sql for name, (sql, _) in self._asked(names).items()}
-        where = " AND ".join(filter(None, [self.condition, self._behind(after)]))
-        source = f"{self.relation.sql} t" + (f" WHERE {where}" if where else "")
-        if self.relation.is_counted:
-            counted = f"(SELECT 1 FROM {source}{self._limit}) c" if self._limit else source  # noqa: S608
-            expressions[_COUNT] = f"(SELECT count(*) FROM {counted})"  # noqa: S608 (quoted names)
+        if self._is_counted_beside:
+            expressions[COUNT] = f"({self.count(after)})"
         quote = self.dialect.quote
         listed = ", ".join(f"{sql} AS {quote(name)}" for name, sql in expressions.items())
-        return f"SELECT {listed} FROM {source}"  # noqa: S608 (quoted names, escaped values)
+        return f"SELECT {listed} FROM {self._rows(after)}"  # noqa: S608 (quoted names, escaped values)
+
+    def count(self, after: Sequence[object] | None) -> str:
+        """Return SQL for the number of the rows that `select` finds."""
+        rows = self._rows(after)
+        counted = f"(SELECT 1 FROM {rows}{self._limit}) c" if self._limit else rows  # noqa: S608
+        return f"SELECT count(*) FROM {counted}"  # noqa: S608 (likewise)
 
     def arrives(self, names: Sequence[str]) -> dict[str, pl.DataType]:
         """Return the columns of that SELECT, those that nobody asked for as well."""
         schema = {name: dtype for name, (_, dtype) in self._asked(names).items()}
-        return schema | ({_COUNT: pl.Int64()} if self.relation.is_counted else {})
+        return schema | ({COUNT: pl.Int64()} if self._is_counted_beside else {})
+
+    @property
+    def is_counted_apart(self) -> bool:
+        """Whether the rows are to be counted by a statement of their own, before they are read."""
+        return self.relation.is_counted and self.dialect.keeps_moment
+
+    @property
+    def _is_counted_beside(self) -> bool:
+        return self.relation.is_counted and not self.dialect.keeps_moment
+
+    def _rows(self, after: Sequence[object] | None) -> str:
+        where = " AND ".join(filter(None, [self.condition, self._behind(after)]))
+        return f"{self.relation.sql} t" + (f" WHERE {where}" if where else "")
 
     @property
     def order(self) -> str:
@@ -177,14 +192,20 @@ class _Reader:
         if reading.relation.is_counted:
             self.harvest.expected = self.harvest.received
         with reading.dialect.connect() as session:
+            if reading.is_counted_apart:
+                counted = session.read(reading.count(self._after), {COUNT: pl.Int64()})
+                self._expect(pl.concat(counted).item())
             sql = reading.select(self.names, self._after)
             for batch in session.read(sql, schema, reading.order):
                 if batch.height:
                     yield batch.cast(pl.Schema(schema))
 
+    def _expect(self, rows: int) -> None:
+        self.harvest.expected = self.harvest.received + rows
+
     def _taken(self, batch: pl.DataFrame) -> pl.DataFrame:
-        if self.reading.relation.is_counted and not self._received:
-            self.harvest.expected = self.harvest.received + batch.get_column(_COUNT).item(0)
+        if COUNT in batch.columns and not self._received:
+            self._expect(batch.get_column(COUNT).item(0))
         self._received += batch.height
         keys = self.reading.key_names(self.names)
         self._after = batch.select(keys).row(-1) if keys else ()

@@ -91,6 +91,7 @@ class PostgreSQL(Dialect):
         {"date", "timestamp without time zone", "timestamp with time zone"}
     )
     numbers: ClassVar[frozenset[str]] = frozenset({"smallint", "integer", "bigint", "numeric"})
+    keeps_moment: ClassVar[bool] = True
 
     @contextmanager
     def connect(self) -> Generator[Session]:
@@ -100,6 +101,7 @@ class PostgreSQL(Dialect):
             with connection.cursor() as cursor:
                 cursor.execute(f"SELECT {settings}")
                 cursor.fetchall()
+                cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield _Session(self, connection)
 
     @property

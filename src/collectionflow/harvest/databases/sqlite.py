@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -64,6 +64,7 @@ class SQLite(Dialect):
         "INTEGER": pl.Int64(),
         "REAL": pl.Float64(),
     }
+    keeps_moment: ClassVar[bool] = True
 
     @property
     def where(self) -> str:
@@ -82,10 +83,14 @@ class SQLite(Dialect):
             raise SourceError(message)
         # From whichever thread Polars calls; who waits for a writer is `retrying`.
         uri = f"file:{quote(str(path.absolute()))}?mode=ro"
-        with closing(
-            sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=0.5)
-        ) as connection:
-            yield _Session(connection, uri)
+        adbc = _adbc()
+        with ExitStack() as stack:
+            own = sqlite3.connect(uri, uri=True, check_same_thread=False, timeout=0.5)
+            connection = stack.enter_context(closing(own))
+            connection.execute("BEGIN")
+            # This begins with what is read first.
+            arrow = stack.enter_context(adbc.connect(uri)) if adbc else None
+            yield _Session(connection, arrow)
 
     def deliver(self, column: Column, wanted: pl.DataType) -> tuple[str, pl.DataType]:
         """Return bytes too, where a column was declared as such or as text."""
@@ -139,11 +144,10 @@ class SQLite(Dialect):
 @dataclass(frozen=True)
 class _Session:
     connection: sqlite3.Connection
-    uri: str
+    arrow: Any
 
     def read(self, sql: str, schema: Schema, order: str = "") -> Iterator[pl.DataFrame]:  # noqa: ARG002 (no key, no order)
-        adbc = _adbc()
-        return self._arrow(adbc, sql, schema) if adbc else self._rows(sql, schema)
+        return self._arrow(sql, schema) if self.arrow else self._rows(sql, schema)
 
     def columns(self, query: str) -> list[Column]:
         cursor = self.connection.execute(f"SELECT * FROM ({query}\n) LIMIT 0")  # noqa: S608 (the query of the configuration)
@@ -158,10 +162,10 @@ class _Session:
         rows = self.connection.execute(_COLUMNS, [table.name])
         return [Column(name=name, type=_affinity(declared)) for name, declared in rows], []
 
-    def _arrow(self, adbc: Any, sql: str, schema: Schema) -> Iterator[pl.DataFrame]:
+    def _arrow(self, sql: str, schema: Schema) -> Iterator[pl.DataFrame]:
         examples = ", ".join(_EXAMPLES[dtype] for dtype in schema.values())
         typed = f"SELECT {examples} UNION ALL SELECT * FROM ({sql})"  # noqa: S608 (made of quoted names)
-        with adbc.connect(self.uri) as connection, connection.cursor() as cursor:
+        with self.arrow.cursor() as cursor:
             cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(_BATCH_ROWS)})
             cursor.execute(typed)
             with cursor.fetch_record_batch() as reader:
