@@ -62,11 +62,17 @@ INSERT INTO {table} SELECT
 FROM seq_1_to_{rows};
 """
 SQLITE: Final = """
-CREATE TABLE objects (
+CREATE TABLE {table} (
   id INTEGER PRIMARY KEY, object_number TEXT, title TEXT, description TEXT, year_begin INTEGER,
   year_end INTEGER, acquired TEXT, changed TEXT, height REAL, on_view INTEGER, weight REAL,
   credit TEXT
 )
+"""
+# Four times the same rows, but for their identifiers.
+MANY_SQLITE: Final = """
+INSERT INTO many_objects SELECT id + 1000000 * copy, object_number, title, description, year_begin,
+  year_end, acquired, changed, height, on_view, weight, credit
+FROM (SELECT 0 AS copy UNION SELECT 1 UNION SELECT 2 UNION SELECT 3) CROSS JOIN objects
 """
 
 
@@ -86,6 +92,7 @@ def main() -> None:
         memory("MariaDB", server.url, folder)
         write_sqlite(folder / "tms.db")
         against_dlt("SQLite", f"sqlite:///{folder}/tms.db", folder)
+        memory("SQLite", f"sqlite:///{folder}/tms.db", folder)
 
 
 def fill(server: Any, sql: str) -> None:
@@ -126,11 +133,13 @@ def command(who: str, url: str, table: str, folder: Path) -> list[str]:
 
 
 def write_sqlite(path: Path) -> None:
-    """Write the table as a SQLite database."""
+    """Write the tables as a SQLite database."""
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(SQLITE)
+        for table in ("objects", "many_objects"):
+            connection.execute(SQLITE.format(table=table))
         places = ", ".join("?" * 12)
         connection.executemany(f"INSERT INTO objects VALUES ({places})", objects())  # noqa: S608
+        connection.execute(MANY_SQLITE)
 
 
 def objects() -> Iterator[tuple[object, ...]]:
