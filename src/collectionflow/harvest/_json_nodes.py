@@ -10,7 +10,8 @@ import polars as pl
 from msgspec import Raw
 
 from collectionflow.harvest._json_places import Place, Places
-from collectionflow.harvest._json_values import NULL, Path, regrouped, series_of, struct_of
+from collectionflow.harvest._json_values import NULL, Path, lengths_of, series_of, struct_of
+from collectionflow.harvest._lists import regrouped
 
 # Stands for a key that an object has not.
 ABSENT: Final = object()
@@ -83,7 +84,7 @@ class Items:
     def read(self, values: Sequence[Any], seen: Seen) -> pl.Series:
         """Return values as a column of lists."""
         flat = list(chain.from_iterable(filter(None, values)))
-        return regrouped(self.inner.read(flat, seen), values)
+        return regrouped(self.inner.read(flat, seen), lengths_of(values))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from itertools import accumulate, chain, count, repeat
+from itertools import accumulate, chain
 from typing import Final, TypeAlias, TypeVar
 
 import msgspec
@@ -15,6 +15,7 @@ from polars.datatypes import DataTypeClass
 from collectionflow.casts import strictly_cast
 from collectionflow.harvest._json import Record, scalar
 from collectionflow.harvest._json_faults import has_single_keys
+from collectionflow.harvest._lists import regrouped
 
 T = TypeVar("T")
 Path: TypeAlias = tuple[str, ...]
@@ -197,8 +198,13 @@ def _list_series(
         ends = list(accumulate(len(each or ()) for each in lists))
         index = bisect_right(ends, misfit.index)
         raise Misfit(index, misfit.path, misfit.value, misfit.expected) from misfit.__cause__
-    series = regrouped(items, lists)
+    series = regrouped(items, lengths_of(lists))
     return series if width is None else series.list.to_array(width)
+
+
+def lengths_of(lists: Sequence[Sequence[object] | None]) -> list[int | None]:
+    """Return how many items lists have, None for none."""
+    return [None if each is None else len(each) for each in lists]
 
 
 def decode_lists(cells: Sequence[Raw], width: int | None) -> list[list[Raw] | None]:
@@ -208,20 +214,6 @@ def decode_lists(cells: Sequence[Raw], width: int | None) -> list[list[Raw] | No
         message = f"A list has not {width} items."
         raise ValueError(message)
     return lists
-
-
-def regrouped(items: pl.Series, lists: Sequence[Sequence[object] | None]) -> pl.Series:
-    """Return items as the lists that they came in; empty lists and nulls stay what they are."""
-    lengths = [0 if each is None else len(each) for each in lists]
-    rows = chain.from_iterable(map(repeat, range(len(lists)), lengths))
-    flat = pl.DataFrame([pl.Series("row", rows, dtype=pl.UInt32), items.alias("items")])
-    filled = flat.group_by("row", maintain_order=True).agg("items")["items"]
-    if len(filled) == len(lists):
-        return filled
-    places = count()
-    found = filled.gather([next(places) if length else None for length in lengths])
-    has_items_or_is_null = pl.Series([each is None or len(each) > 0 for each in lists])
-    return found.zip_with(has_items_or_is_null, pl.Series([[]], dtype=found.dtype))
 
 
 def _struct_series(

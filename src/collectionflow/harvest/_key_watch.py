@@ -51,8 +51,15 @@ class KeyWatch:
             return None
         seen = pl.concat(self._seen)
         self._seen = [seen]
+        # Sorting takes eight bytes for each record, where other ways to find equals take fifty.
+        ordered = seen["key"].sort()
+        is_again = ordered.slice(1) == ordered.head(len(ordered) - 1)
+        if not is_again.any():
+            return None
+        again = ordered.slice(1).filter(is_again).unique()
         found = (
-            seen.unique()
+            seen.filter(pl.col("key").is_in(again.implode()))
+            .unique()
             .group_by("key")
             .agg(pl.len(), first=pl.col("page").min(), last=pl.col("page").bottom_k(2).max())
             .filter(pl.col("len") > 1)

@@ -10,6 +10,7 @@ import polars as pl
 from collectionflow.casts import strictly_cast
 from collectionflow.contract import Contract
 from collectionflow.errors import SourceError
+from collectionflow.harvest._lists import regrouped
 from collectionflow.harvest._xml_fields import (
     RECORD_END,
     Field,
@@ -103,7 +104,7 @@ class XmlFrames:
             if not each.fields and not each.is_cast:
                 return lists.alias(each.column)
             found = self._values(items, each, _repeated(rows, counts), level)
-            return _regrouped(found, counts).alias(each.column)
+            return regrouped(found, counts.to_list()).alias(each.column)
         values = _where(cells != "", cells.str.strip_prefix(mark))
         if values.str.contains(mark, literal=True).any():
             raise self._several(values, mark, each, rows)
@@ -154,23 +155,6 @@ def _repeated(rows: pl.Series, counts: pl.Series) -> pl.Series:
     """Return for each item of a list the row of its list."""
     table = pl.DataFrame({"row": rows, "count": counts}).filter(pl.col("count") > 0)
     return table.select(pl.col("row").repeat_by("count").explode()).to_series()
-
-
-def _regrouped(items: pl.Series, counts: pl.Series) -> pl.Series:
-    """Return items as lists of so many each."""
-    rows = pl.int_range(len(counts), eager=True)
-    grouped = (
-        pl.DataFrame({"row": _repeated(rows, counts), "items": items})
-        .group_by("row", maintain_order=True)
-        .agg("items")
-    )
-    empty = pl.lit([], dtype=pl.List(items.dtype))
-    return (
-        pl.DataFrame({"row": rows})
-        .join(grouped, on="row", how="left", maintain_order="left")
-        .select(pl.col("items").fill_null(empty))
-        .to_series()
-    )
 
 
 def _where(condition: pl.Series, values: pl.Series) -> pl.Series:
