@@ -79,8 +79,10 @@ def ours(url: str, folder: Path) -> None:
     contract = contract_of(objects_schema())
     notes = Notes()
     frame = source.scan("objects", contract, notes)
-    table = StoredTable(base=UPath(folder / "ours"), name="objects")
-    publication = publish_frame(frame, table, Terms(contract=contract))
+    # As the peer: nothing is published yet, so that there is nothing to compare with.
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        table = StoredTable(base=UPath(own), name="objects")
+        publication = publish_frame(frame, table, Terms(contract=contract))
     assert publication.measurement.rows == notes.harvests[0].expected
 
 
@@ -144,9 +146,12 @@ def dlt(url: str, folder: Path) -> None:
         },
         "resources": [{"name": "objects", "endpoint": {"data_selector": "objects"}}],
     }
-    target = peer.destinations.filesystem(bucket_url=str(folder / "dlt"))
-    pipeline = peer.pipeline("objects", pipelines_dir=str(folder / "dlt_state"), destination=target)
-    pipeline.run(rest_api_source(config), loader_file_format="parquet", write_disposition="replace")
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        target = peer.destinations.filesystem(bucket_url=f"{own}/tables")
+        pipeline = peer.pipeline("objects", pipelines_dir=f"{own}/state", destination=target)
+        pipeline.run(
+            rest_api_source(config), loader_file_format="parquet", write_disposition="replace"
+        )
 
 
 def serve(url: str, _folder: Path) -> None:
