@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -176,6 +177,21 @@ def test_several_numbered_pages_are_asked_for_at_once() -> None:
 
     museum.answers.append(wait)
     assert found(museum, "page", in_flight=4) == rows(90)
+
+
+def test_never_more_pages_are_asked_for_at_once_than_may_be() -> None:
+    busy, busiest = threading.Semaphore(3), []
+    museum = Museum(records(300))
+
+    def wait(_request: Request) -> None:
+        busiest.append(busy.acquire(blocking=False))
+        time.sleep(0.01)
+        busy.release()
+
+    museum.answers.append(wait)
+    assert found(museum, "page", in_flight=3) == rows(300)
+    assert len(busiest) == 30
+    assert all(busiest)
 
 
 def test_a_server_that_sends_fewer_than_asked_for_loses_nothing() -> None:
