@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from collectionflow.contract import contract_of
 from collectionflow.errors import SourceError
-from collectionflow.harvest._json import record_list
+from collectionflow.harvest._json import RecordList, record_list
 from collectionflow.harvest._json_frames import JsonFrames
 from collectionflow.harvest._json_places import json_schema
 from collectionflow.notes import Notes
@@ -384,6 +384,17 @@ def test_a_key_that_comes_twice_is_refused_though_the_shape_is_known(body: bytes
     assert later(frames, known, known) == [(1, {"c": "x:y"})]
     with pytest.raises(SourceError, match=r"uplicate key|has no key twice"):
         later(frames, body)
+
+
+def test_records_of_a_known_shape_are_not_taken_apart() -> None:
+    def decode() -> list[Any]:
+        raise AssertionError
+
+    frames = frames_of(a=str, b=pl.List(pl.Struct({"c": int})))
+    later(frames, b'[{"a": "x", "b": [{"c": 1, "d": "y"}], "e": {}}]')
+    # As servers write it that escape what could be HTML.
+    body = b'[{"a": "\\u003ci\\u003e:", "b": [{"c": 2, "d": null}], "e": 1}]'
+    assert frames.frame([RecordList(body, decode)]).rows() == [("<i>:", [{"c": 2}])]
 
 
 def test_an_escaped_colon_is_read_though_the_shape_is_known() -> None:

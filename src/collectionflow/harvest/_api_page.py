@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from collectionflow.errors import SourceError
 from collectionflow.harvest._json import Document, RecordList, scalar
@@ -37,15 +37,19 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
-    """One page: its records, how many, a mark that equal pages share, and what else is known."""
+    """One page: its records, how many there are, and what else is known of it."""
 
     number: int
     records: RecordList
     size: int
-    mark: int
     total: int | None
     following: Next | None
     validators: Mapping[str, str]
+
+    @property
+    def mark(self) -> int:
+        """What pages with the same records share."""
+        return hash(self.records.text)
 
 
 def page_of(resource: Resource, number: int, answer: Answer, following: Following) -> Fetched:
@@ -62,21 +66,12 @@ def page_of(resource: Resource, number: int, answer: Answer, following: Followin
         after = resolved_link(after, answer.url, resource.base_url)
     return Fetched(
         number=number,
-        **known_of(records),
+        records=records,
+        size=records.count(),
         total=_total(resource, document, answer.headers, is_first=number == 0),
         following=after,
         validators={name: answer.headers[name] for name in _VALIDATORS if name in answer.headers},
     )
-
-
-def known_of(records: RecordList) -> dict[str, Any]:
-    """Return what a page's records say of it.
-
-    Raises:
-        CutOff: where they end too early.
-        SourceError: where they are no list.
-    """
-    return {"records": records, "size": records.count(), "mark": hash(records.text)}
 
 
 def _total(

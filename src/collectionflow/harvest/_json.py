@@ -24,11 +24,12 @@ from collectionflow.markdown import quoted
 Record: TypeAlias = dict[str, Raw]
 
 BOM: Final = b"\xef\xbb\xbf"
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _object = msgspec.json.Decoder(Record)
 _objects = msgspec.json.Decoder(list[Record])
-_list = msgspec.json.Decoder(list[Raw])
+# The values of a list, each as it is written.
+values_of = msgspec.json.Decoder(list[Raw]).decode
 _string = msgspec.json.Decoder(str)
 
 
@@ -42,8 +43,8 @@ class RecordList:
     def count(self) -> int:
         """Return how many values it has; raises what `decode` raises where it is no list."""
         try:
-            return len(_list.decode(self.text))
-        except _UNREADABLE:
+            return len(values_of(self.text))
+        except UNREADABLE:
             return len(self.decode())
 
 
@@ -102,7 +103,7 @@ def decode_lines(body: bytes, where: str, first_line: int = 1) -> list[Record]:
             continue
         try:
             record = _object.decode(line)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise json_fault(line, f"Line {number} of {where}", "an object") from error
         check_text(line, f"Line {number} of {where}")
         if not has_single_keys(line, [record]):
@@ -162,10 +163,10 @@ class Document:
         where = self._where
         try:
             records = _objects.decode(text)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise self._no_records(text, path) from error
         if not has_single_keys(text, records):
-            listed = _list.decode(text)
+            listed = values_of(text)
             number = [first_double_key(bytes(each)) is None for each in listed].index(False)
             raise double_key(listed[number], f"Record {number + 1} of {where}")
         return records
@@ -178,7 +179,7 @@ class Document:
     def _object(self, value: Raw, step: str) -> Record:
         try:
             found = _object.decode(value)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise json_fault(self._text, self._where, f"an object with '{step}'") from error
         if not has_single_keys(value, [found]):
             raise double_key(value, self._where)
@@ -192,8 +193,8 @@ class Document:
         if not is_list(text):
             return type(fault)(f"{fault}{self._lists()}")
         try:
-            listed: Sequence[Raw] = _list.decode(text)
-        except _UNREADABLE:
+            listed: Sequence[Raw] = values_of(text)
+        except UNREADABLE:
             return fault
         faults = (
             json_fault(each, f"Record {number} of {self._where}", "an object")
@@ -206,7 +207,7 @@ class Document:
         """Return where the document has lists, so that the path can be set."""
         try:
             found = _object.decode(self._text)
-        except _UNREADABLE:
+        except UNREADABLE:
             return ""
         names = [key for key, value in found.items() if is_list(value)]
         there = f"lists at {quoted(names)}" if names else quoted(list(found))

@@ -49,13 +49,18 @@ def has_single_keys(text: bytes | Raw, objects: Sequence[dict[str, Raw]]) -> boo
     whole = bytes(text)
     shapes = Counter(map(tuple, objects))
     has_colons = any(":" in key for shape in shapes for key in shape)
-    if has_colons and b"\\u003" in whole:
+    if has_colons and has_escaped_colons(whole):
         return first_double_key(whole) is None
     values = b"".join(chain.from_iterable(map(dict.values, objects)))
     kept = sum(count * len(shape) for shape, count in shapes.items()) + values.count(b":")
     if has_colons:
         kept += sum(count * "".join(shape).count(":") for shape, count in shapes.items())
     return whole.count(b":") == kept
+
+
+def has_escaped_colons(text: bytes) -> bool:
+    """Return whether a colon may be written as an escape. Other characters often are, such as <."""
+    return b"\\u003" in text and (b"\\u003a" in text or b"\\u003A" in text)
 
 
 def double_key(text: bytes | Raw, where: str) -> SourceError:

@@ -10,20 +10,16 @@ from collectionflow.errors import SourceError
 from collectionflow.harvest._file import File, Reading, Request
 from collectionflow.harvest._json import (
     BOM,
+    UNREADABLE,
     Record,
     RecordList,
     decode_lines,
     decode_records,
+    values_of,
 )
 from collectionflow.harvest._json_faults import check_text
 from collectionflow.harvest._json_frames import JsonFrames
-from collectionflow.harvest._json_list import (
-    MAX_PART_BYTES,
-    PIECE_BYTES,
-    UNREADABLE,
-    record_lists,
-    values_of,
-)
+from collectionflow.harvest._json_list import MAX_PART_BYTES, PIECE_BYTES, record_lists
 from collectionflow.harvest._json_places import json_schema
 
 _LINES = (".ndjson", ".jsonl")

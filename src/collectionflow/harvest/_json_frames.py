@@ -23,7 +23,7 @@ from collectionflow.notes import Notes
 # Where keys are data, such as identifiers, there is no end to them.
 _NAMES_KEPT: Final = 1_000
 _NAMES_SHOWN: Final = 20
-# How often a shape is learned anew. A source whose records never are alike is read without one.
+# How often a shape is learned: the last one stays, for those records that are alike.
 _LESSONS: Final = 5
 
 

@@ -10,16 +10,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from collectionflow.errors import SourceError
 from collectionflow.harvest._json import (
     BOM,
+    UNREADABLE,
     RecordList,
     decode_records,
     record_list,
     steps,
     value_at,
+    values_of,
 )
 
 # What stands before the list, behind it, and one record must fit into this.
@@ -29,9 +29,6 @@ _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|.?\Z)|[\[\]{}]', re.DOTALL
 _GAP: Final = re.compile(rb'\}\s*,\s*\{\s*(?:"[^"]*")?')
 _CLOSING: Final = {b"[": b"]", b"{": b"}"}
 _GUESSES: Final = 4
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-# The values of a list, each as it is written.
-values_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def record_lists(chunks: Iterable[bytes], path: str | None, where: str) -> Iterator[RecordList]:

@@ -148,9 +148,12 @@ class Members:
         return found
 
     def _empty(self) -> Any:
-        nulls = {attribute(number): node.null for number, node in enumerate(self.nodes.values())}
-        absent = {attribute(list(self.nodes).index(key)): ABSENT for key in self.optional}
-        return self.struct(**nulls | absent)
+        """Return an object that has null at each key, and none of the optional ones."""
+        values = {
+            attribute(number): ABSENT if key in self.optional else node.null
+            for number, (key, node) in enumerate(self.nodes.items())
+        }
+        return self.struct(**values)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ import polars as pl
 from msgspec import Raw
 
 from collectionflow.harvest._json import Record
+from collectionflow.harvest._json_faults import has_escaped_colons
 from collectionflow.harvest._json_nodes import (
     ABSENT,
     Branch,
@@ -82,7 +83,7 @@ class Shape:
             self._record.read(records, seen)
         except (*UNFIT, Misfit) as error:
             raise UnlikeError from error
-        has_escaped = any(b"\\" in text and b"\\u003" in text for text in texts)
+        has_escaped = any(map(has_escaped_colons, texts))
         if has_escaped or sum(text.count(b":") for text in texts) != seen.colons:
             raise UnlikeError
         for objects in seen.objects:

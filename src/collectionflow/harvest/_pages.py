@@ -10,7 +10,7 @@ from typing import Final, TypeVar, cast
 
 from collectionflow._patience import TransientError
 from collectionflow.errors import SourceError, SourceUnavailable
-from collectionflow.harvest._api_page import Fetched, Following, Resource, known_of, page_of
+from collectionflow.harvest._api_page import Fetched, Following, Resource, page_of
 from collectionflow.harvest._http import Http
 from collectionflow.harvest._json import record_list
 from collectionflow.harvest._json_faults import CutOff
@@ -130,7 +130,7 @@ class Pages:
     def _load(self, number: int) -> Fetched:
         page = self.spool.load(number)
         records = record_list(page.body, self.resource.records, self.resource.where)
-        return Fetched(number=number, **known_of(records), **page.header)
+        return Fetched(number=number, records=records, size=records.count(), **page.header)
 
     def _ask(self, number: int, query: Next, following: Following) -> tuple[Page, Fetched]:
         resource = self.resource
