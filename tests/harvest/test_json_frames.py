@@ -336,6 +336,20 @@ def test_a_nested_key_that_no_record_has_is_a_warning() -> None:
     assert "'page' has no 'a.c' in any record." in warning
 
 
+def test_an_object_of_which_nothing_is_wanted_is_there_or_not() -> None:
+    assert frame('[{"a": {"b": 1}}, {"a": null}, {}]', a=pl.Struct({})).rows() == [
+        ({},),
+        (None,),
+        (None,),
+    ]
+
+
+@pytest.mark.parametrize("number", ["1e-4000", "-1E-400", "1.3e-323"])
+def test_a_number_that_is_too_small_is_never_rounded_to_another(number: str) -> None:
+    assert f"is '{number}', expected Float64" in refusal(f"1e5 | {number}", float)
+    assert column(f"1e5 | {number}", str) == ["1e5", number]
+
+
 def test_no_records_say_nothing_of_the_keys() -> None:
     frames = frames_of(a=int)
     assert frames.frame([]).schema == {"a": pl.Int64}

@@ -25,7 +25,7 @@ Tell: TypeAlias = Callable[[Path, Collection[str], int, Mapping[str, int]], None
 NULL: Final = Raw(b"null")
 # What decoders and Polars raise for a value that is not of the type.
 UNFIT: Final = (msgspec.DecodeError, TypeError, ValueError, OverflowError, RecursionError)
-# Every decimal of so many digits comes back from a Float64 as it was.
+# Every decimal of so many digits, without an exponent, comes back from a Float64 as it was.
 _SAFE_DIGITS: Final = 15
 
 _lists = msgspec.json.Decoder(list[list[Raw] | None])
@@ -233,7 +233,7 @@ def _struct_series(
 
 def struct_of(columns: Sequence[pl.Series], objects: Sequence[object]) -> pl.Series:
     """Return the members of objects as a struct, null where an object is None."""
-    members = pl.DataFrame(columns).to_struct()
+    members = pl.DataFrame(columns or None, height=len(objects)).to_struct()
     if None not in objects:
         return members
     is_there = pl.Series([one is not None for one in objects], dtype=pl.Boolean)
@@ -261,9 +261,10 @@ def _natives(cells: Sequence[Raw], dtype: pl.DataType) -> pl.Series:
         message = f"JSON has no {dtype}."
         raise TypeError(message)
     numbers = _floats.decode(text)
+    safe_length = 0 if b"e" in text or b"E" in text else _SAFE_DIGITS
     for cell, number in zip(cells, numbers, strict=True):
-        if len(cell) > _SAFE_DIGITS and number is not None and not _is_exact(cell, number):
-            message = "A number has more digits than Float64 holds."
+        if len(cell) > safe_length and number is not None and not _is_exact(cell, number):
+            message = "A number has more digits than Float64 holds, or is too small."
             raise ValueError(message)
     return pl.Series(numbers, dtype=dtype)
 
